@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The parts of the stand-in headers that need a place: memory and its account, local mappings. */
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/highmem.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+
+#define CACHE_LINE	64
+
+struct shim_memory shim_memory;
+struct shim_kmap shim_kmap;
+
+static void *accounted(void *memory)
+{
+	if (!memory)
+		return NULL;
+	shim_memory.bytes += malloc_usable_size(memory);
+	shim_memory.peak = max(shim_memory.peak, shim_memory.bytes);
+	return memory;
+}
+
+/*
+ * Like the kernel's since 5.15 it gives no more than INT_MAX bytes: who wants more must say so by
+ * calling vmalloc's family. Aligned to a cache line, and with nothing behind the end that a
+ * sanitizer would let pass.
+ */
+void *kvcalloc(size_t count, size_t size, gfp_t flags)
+{
+	size_t bytes;
+	void *memory;
+
+	(void)flags;
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT_MAX)
+		return NULL;
+	if (posix_memalign(&memory, CACHE_LINE, bytes))
+		return NULL;
+	return accounted(memset(memory, 0, bytes));
+}
+
+void kvfree(const void *memory)
+{
+	shim_memory.bytes -= malloc_usable_size((void *)memory);
+	free((void *)memory);
+}
+
+void shim_kmap_wrong(const char *what)
+{
+	fprintf(stderr, "kmap: %s\n", what);
+	abort();
+}
