@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Cut the pages of a range that are to be folded into batches, each short enough for its lock.
+ *
+ * While a batch is folded the VM's other faults wait, so the time it may take is a promise. It is
+ * kept by measuring: a moving average of what a page costs here says how many fit.
+ */
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "region.h"
+#include "scan.h"
+#include "trace.h"
+
+/*
+ * Pages in between that need no folding are taken along if there are no more of them than this:
+ * they are unmapped for a moment for nothing, which costs less than another round of locks and
+ * flushes. Only pages that could be folded: others may make the core wait, see pf_fold_drain().
+ */
+#define PF_BATCH_GAP	2
+
+static unsigned int pf_batch_max(const struct pf_worker *worker)
+{
+	u64 hold_ns = (u64)READ_ONCE(pf_knobs.hold_max_us) * NSEC_PER_USEC;
+
+	return clamp_t(u64, div64_u64(hold_ns, worker->ns_per_page + 1), 1, PF_FOLD_MAX);
+}
+
+/*
+ * Length of the batch that begins with the page at @target, of up to @nr pages; @page as in
+ * pf_batch_fold().
+ */
+static unsigned int pf_batch_length(const struct pf_worker *worker, struct page **target,
+				    struct page **page, unsigned int nr)
+{
+	unsigned int max = min(nr, pf_batch_max(worker)), i, last = 0;
+
+	for (i = 1; i < max && i - last <= PF_BATCH_GAP + 1; i++) {
+		if (target[i])
+			last = i;
+		else if (!page || !page[i])
+			break;
+	}
+	return last + 1;
+}
+
+/* Note what became of each page of a batch, and let go of the frames. */
+static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct pf_stats *turn)
+{
+	struct pf_fold *fold = &worker->fold;
+	unsigned int i, folded = 0, zero = 0, skipped = 0;
+
+	for (i = 0; i < fold->nr; i++) {
+		enum pf_stat result = fold->result[i];
+
+		if (!fold->target[i])
+			continue;
+		turn->count[result]++;
+		folded += result == PF_STAT_FOLDS;
+		zero += result == PF_STAT_ZERO_FOLDS;
+		skipped += result >= PF_SKIP_FIRST;
+		if (result < PF_SKIP_FIRST)
+			pf_region_folded(vm, fold->start + i * PAGE_SIZE,
+					 result == PF_STAT_ZERO_FOLDS);
+		if (fold->target[i] != PF_TARGET_ZERO)
+			put_page(fold->target[i]);
+		fold->target[i] = NULL;
+	}
+	worker->ns_per_page = (worker->ns_per_page * 7 + div_u64(fold->hold_ns, fold->nr)) / 8;
+	trace_pagefold_fold(vm->pid, folded, zero, skipped, fold->hold_ns);
+}
+
+/**
+ * pf_batch_fold() - fold the pages of a range that have a target
+ * @worker: who does it
+ * @vm: whose pages; the caller holds its turn_lock and a reference on its users, and none on the
+ *	pages
+ * @start: address of the first page
+ * @nr: pages in the range, at most a region's
+ * @target: for each page what to fold it with, or NULL; all NULL afterwards, the references put
+ * @page: for each page whether it could be folded (not NULL); NULL if that is not known
+ * @turn: counts what becomes of the pages
+ *
+ * Context: takes the mmap lock for writing, several times; sleeps.
+ */
+void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long start, unsigned int nr,
+		   struct page **target, struct page **page, struct pf_stats *turn)
+{
+	struct pf_fold *fold = &worker->fold;
+	unsigned int i = 0;
+
+	while (i < nr) {
+		if (!target[i]) {
+			i++;
+			continue;
+		}
+		fold->mm = vm->watch.mm;
+		fold->policy = READ_ONCE(vm->policy);
+		fold->start = start + i * PAGE_SIZE;
+		fold->nr = pf_batch_length(worker, target + i, page ? page + i : NULL, nr - i);
+		fold->target = target + i;
+		pf_fold_pages(fold);
+		pf_batch_account(worker, vm, turn);
+		i += fold->nr;
+		cond_resched();
+	}
+}

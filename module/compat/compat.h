@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernels 6.1 and 7.x, under the names of the newest.
+ *
+ * Included by the compiler in front of every file, so that the rest of the module reads as if there
+ * were one kernel. The answers come from probe.mk, which looks at the headers instead of the
+ * version.
+ */
+#ifndef PF_COMPAT_H
+#define PF_COMPAT_H
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/mm.h>
+#include <linux/percpu_counter.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#ifdef PF_HAVE_SOFTLEAF
+#include <linux/leafops.h>
+#endif
+
+#ifndef PF_HAVE_VMA_START_WRITE
+/* The mmap lock alone keeps faults away. */
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
+#endif
+
+#ifndef PF_HAVE_VM_FLAGS_CLEAR
+static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/**
+ * pf_rss_add_anon() - change an mm's count of anonymous pages
+ * @mm: the address space
+ * @pages: how many pages were added, negative when they were taken away
+ *
+ * The core's add_mm_counter() calls mm_trace_rss_stat(), which is not exported.
+ */
+static inline void pf_rss_add_anon(struct mm_struct *mm, long pages)
+{
+#ifdef PF_HAVE_PERCPU_RSS
+	percpu_counter_add(&mm->rss_stat[MM_ANONPAGES], pages);
+#else
+	atomic_long_add(pages, &mm->rss_stat.count[MM_ANONPAGES]);
+#endif
+}
+
+/**
+ * pf_pte_is_migration_of() - is this entry the migration entry of that page
+ * @pte: an entry of a page table, any kind
+ * @pfn: the page
+ */
+static inline bool pf_pte_is_migration_of(pte_t pte, unsigned long pfn)
+{
+#ifdef PF_HAVE_SOFTLEAF
+	softleaf_t entry;
+
+	if (pte_none(pte) || pte_present(pte))
+		return false;
+	entry = softleaf_from_pte(pte);
+	return softleaf_is_migration(entry) && softleaf_to_pfn(entry) == pfn;
+#else
+	swp_entry_t entry;
+
+	if (pte_none(pte) || pte_present(pte))
+		return false;
+	entry = pte_to_swp_entry(pte);
+	return is_migration_entry(entry) && swp_offset_pfn(entry) == pfn;
+#endif
+}
+
+/* As the newest kernel's get_user_pages_remote(), without a way to drop the mmap lock. */
+static inline long pf_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
+					    unsigned long nr, unsigned int flags,
+					    struct page **pages)
+{
+#ifdef PF_HAVE_GUP_VMAS
+	return get_user_pages_remote(mm, start, nr, flags, pages, NULL, NULL);
+#else
+	return get_user_pages_remote(mm, start, nr, flags, pages, NULL);
+#endif
+}
+
+#ifndef PF_HAVE_DFL_WQ
+#define system_dfl_wq	system_unbound_wq
+#endif
+
+#ifndef PF_HAVE_UNSHARE_ANY
+/* The unsharing fault leaves alone what is not anonymous; a forced write copies it. */
+#define PF_FAULT_UNSHARE	FAULT_FLAG_WRITE
+#else
+#define PF_FAULT_UNSHARE	FAULT_FLAG_UNSHARE
+#endif
+
+#ifndef PF_HAVE_SHRINKER_ALLOC
+static inline struct shrinker *shrinker_alloc(unsigned int flags, const char *fmt, ...)
+{
+	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
+}
+
+static inline void pf_shrinker_register(struct shrinker *shrinker)
+{
+	/* Only a shrinker that knows memory cgroups can fail to register. */
+	WARN_ON_ONCE(register_shrinker(shrinker, "pagefold"));
+}
+
+static inline void shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#else
+#define pf_shrinker_register(shrinker) shrinker_register(shrinker)
+#endif
+
+#endif /* PF_COMPAT_H */

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Fault points: see fault.h. Debug build only. */
+#include <linux/atomic.h>
+#include <linux/kernel.h>
+
+#include "fault.h"
+#include "fault_knobs.h"
+
+const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
+	[PF_FAULT_NOTIFIER] = "notifier",
+	[PF_FAULT_HINTS] = "hints",
+	[PF_FAULT_FRAME_PAGE] = "frame_page",
+	[PF_FAULT_FRAME_BLOCK] = "frame_block",
+	[PF_FAULT_FRAME_NODE] = "frame_node",
+	[PF_FAULT_REGION] = "region",
+	[PF_FAULT_SETUP] = "setup",
+	[PF_FAULT_INSERT] = "insert",
+	[PF_FAULT_UNFOLD] = "unfold",
+	[PF_FAULT_WORKER] = "worker",
+	[PF_FAULT_VM] = "vm",
+};
+
+unsigned long pf_fault_sites;
+unsigned int pf_fault_every = 1;
+atomic64_t pf_fault_hits;
+static atomic_t pf_fault_asked;
+
+/**
+ * pf_fault() - should this allocation fail
+ * @site: which one it is
+ *
+ * Return: true for every pf_fault_every-th time at the sites chosen.
+ */
+bool pf_fault(enum pf_fault_site site)
+{
+	if (!(READ_ONCE(pf_fault_sites) & BIT(site)))
+		return false;
+	if ((unsigned int)atomic_inc_return(&pf_fault_asked) % READ_ONCE(pf_fault_every))
+		return false;
+	atomic64_inc(&pf_fault_hits);
+	return true;
+}

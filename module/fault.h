@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Fault points: every allocation on the fold path can be made to fail (debug build only).
+ *
+ * A path that only runs when memory is short is a path that nobody has seen; tests walk all of
+ * them.
+ */
+#ifndef PF_FAULT_H
+#define PF_FAULT_H
+
+#include <linux/types.h>
+
+enum pf_fault_site {
+	PF_FAULT_NOTIFIER,	/* watching a range for the snapshot */
+	PF_FAULT_HINTS,		/* the hint table */
+	PF_FAULT_FRAME_PAGE,	/* the page of a frame */
+	PF_FAULT_FRAME_BLOCK,	/* a block of such pages */
+	PF_FAULT_FRAME_NODE,	/* its node in the tree */
+	PF_FAULT_REGION,	/* the record of a region */
+	PF_FAULT_SETUP,		/* stabilising pages */
+	PF_FAULT_INSERT,	/* mapping a frame after its page was taken away */
+	PF_FAULT_UNFOLD,	/* the private copy */
+	PF_FAULT_WORKER,	/* a scan thread */
+	PF_FAULT_VM,		/* registering a VM */
+	PF_NR_FAULT_SITES,
+};
+
+#ifdef PF_DEBUG
+bool pf_fault(enum pf_fault_site site);
+#else
+static inline bool pf_fault(enum pf_fault_site site)
+{
+	return false;
+}
+#endif
+
+#endif /* PF_FAULT_H */

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stabilise, compare, swap: the only file that changes a page table.
+ *
+ * The device-migration interface of the core (migrate_vma_*) is what makes folding possible for a
+ * module. It unmaps a run of pages in every process and in KVM's second-level tables, waits until
+ * no CPU can write them, refuses pages that anyone else holds, and puts migration entries in their
+ * place, at which whoever touches them waits. Pages that turn out equal to their frame lose that
+ * entry to the frame; the others "migrate" to nowhere, that is, get their mapping back. See
+ * mm/migrate_device.c of the kernel.
+ *
+ * Lock order (each is taken inside the ones before it):
+ *
+ *	pf_control_lock		start, stop, unfold all		(sysfs.c)
+ *	pf_vms_lock		list of VMs; waits for users of a VM's files	(vm.c)
+ *	  pf_domains_lock	list of domains			(domain.c)
+ *	vm->turn_lock		one scan or unfolding of a VM	(vm.h)
+ *	pf_hint_lock		hint table against its resize	(scan.c)
+ *	mm->mmap_lock		for writing here, else for reading
+ *	  vma_start_write()	from 6.4 on
+ *	    folio lock		only as the core takes it
+ *	      page table lock
+ *	pf_store_lock		frame tree			(store.c)
+ *				(inside pf_hint_lock, but never with an mmap lock)
+ *	pf_turns_lock, pf_pool_lock, vm->name_lock	innermost spinlocks
+ *
+ * The mmap lock and the VMA's lock come before the pages are stabilised and go after they are
+ * released: a fault waits for a migration entry with one of them held for reading, so taking them
+ * in between deadlocks.
+ */
+#include <linux/highmem.h>
+#include <linux/ktime.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/string.h>
+
+#include "fault.h"
+#include "fold.h"
+#include "hash.h"
+
+/**
+ * struct pf_entry - one entry of a page table, as seen by its callbacks
+ * @vma: the mapping it belongs to
+ * @pfn: the page whose migration entry is expected
+ * @saved: that entry, once it is taken
+ * @taken: whether it was there
+ */
+struct pf_entry {
+	struct vm_area_struct *vma;
+	unsigned long pfn;
+	pte_t saved;
+	bool taken;
+};
+
+/* The entry if it is the migration entry that is expected. */
+static bool pf_entry_found(pte_t *pte, struct pf_entry *entry)
+{
+	entry->saved = ptep_get(pte);
+	entry->taken = pf_pte_is_migration_of(entry->saved, entry->pfn);
+	return entry->taken;
+}
+
+static int pf_entry_take(pte_t *pte, unsigned long addr, void *data)
+{
+	struct pf_entry *entry = data;
+
+	if (pf_entry_found(pte, entry))
+		pte_clear(entry->vma->vm_mm, addr, pte);
+	return 0;
+}
+
+static int pf_entry_restore(pte_t *pte, unsigned long addr, void *data)
+{
+	struct pf_entry *entry = data;
+
+	set_pte(pte, entry->saved);
+	return 0;
+}
+
+static int pf_entry_soft_dirty(pte_t *pte, unsigned long addr, void *data)
+{
+	set_pte(pte, pte_mksoft_dirty(ptep_get(pte)));
+	return 0;
+}
+
+/* As a read fault of an anonymous mapping does it, see do_anonymous_page(). */
+static int pf_entry_to_zero(pte_t *pte, unsigned long addr, void *data)
+{
+	struct pf_entry *entry = data;
+	pte_t zero;
+
+	if (!pf_entry_found(pte, entry))
+		return 0;
+	zero = pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), entry->vma->vm_page_prot));
+	if (pte_swp_soft_dirty(entry->saved))
+		zero = pte_mksoft_dirty(zero);
+	set_pte(pte, zero);
+	return 0;
+}
+
+/* Map @frame where the entry was taken; the core counts it as a page of a file. */
+static int pf_map_frame(struct vm_area_struct *vma, unsigned long addr, struct page *frame)
+{
+	int err;
+
+	if (pf_fault(PF_FAULT_INSERT))
+		return -ENOMEM;
+	err = vm_insert_page(vma, addr, frame);
+	/*
+	 * The core marks the mapping as one that mixes pages with and without struct page. Ours
+	 * have one, and the mark would keep the whole mapping from huge pages and from being folded
+	 * again.
+	 */
+	vm_flags_clear(vma, VM_MIXEDMAP);
+	return err;
+}
+
+/* Swap a stabilised page that equals @frame for it. */
+static enum pf_stat pf_swap_frame(struct vm_area_struct *vma, unsigned long addr, struct page *page,
+				  struct page *frame)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct pf_entry entry = { .vma = vma, .pfn = page_to_pfn(page) };
+
+	apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_take, &entry);
+	if (!entry.taken)
+		return PF_SKIP_BUSY;
+	if (pf_map_frame(vma, addr, frame)) {
+		apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_restore, &entry);
+		return PF_SKIP_NOMEM;
+	}
+	/*
+	 * Also where the mapping as a whole counts as written: merged with another mapping it may
+	 * lose that mark.
+	 */
+	if (pte_swp_soft_dirty(entry.saved))
+		apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_soft_dirty, &entry);
+	pf_rss_add_anon(mm, -1);
+	return PF_STAT_FOLDS;
+}
+
+/*
+ * Swap a stabilised page that is all zero for the kernel's zero page.
+ *
+ * An empty entry would do for whoever reads it. But it would be a missing page to a userfaultfd
+ * that is registered later, as QEMU does for a postcopy that follows a precopy: it would ask for a
+ * page that it has been given already, and the guest would wait for ever. Nor can an empty entry
+ * say that it was written since somebody last asked.
+ */
+static enum pf_stat pf_swap_zero(struct vm_area_struct *vma, unsigned long addr, struct page *page)
+{
+	struct pf_entry entry = { .vma = vma, .pfn = page_to_pfn(page) };
+
+	apply_to_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_to_zero, &entry);
+	if (!entry.taken)
+		return PF_SKIP_BUSY;
+	pf_rss_add_anon(vma->vm_mm, -1);
+	return PF_STAT_ZERO_FOLDS;
+}
+
+static bool pf_page_equals(struct page *page, struct page *target)
+{
+	void *data = kmap_local_page(page), *frame;
+	bool equal;
+
+	if (target == PF_TARGET_ZERO) {
+		equal = pf_page_is_zero(data);
+	} else {
+		frame = kmap_local_page(target);
+		equal = pf_page_equal(data, frame);
+		kunmap_local(frame);
+	}
+	kunmap_local(data);
+	return equal;
+}
+
+/* Decide one page of a stabilised run. It is locked, unmapped, and nobody else has a reference. */
+static enum pf_stat pf_fold_one(struct pf_fold *fold, struct vm_area_struct *vma, unsigned int i)
+{
+	unsigned long addr = fold->start + i * PAGE_SIZE;
+	struct page *page, *target = fold->target[i];
+	enum pf_stat skip;
+
+	if (!(fold->src[i] & MIGRATE_PFN_MIGRATE))
+		return PF_SKIP_BUSY;
+	page = migrate_pfn_to_page(fold->src[i]);
+	/* Splitting a huge page makes the core itself give up pages of zeros, from 6.12 on. */
+	if (!page)
+		return target == PF_TARGET_ZERO ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
+	skip = pf_page_skip(page);
+	if (skip != PF_SKIP_NONE)
+		return skip;
+	if (!pf_page_equals(page, target))
+		return PF_SKIP_CHANGED;
+	return target == PF_TARGET_ZERO ? pf_swap_zero(vma, addr, page) :
+					  pf_swap_frame(vma, addr, page, target);
+}
+
+/* Set the same result for all pages that have a target. */
+static void pf_fold_all_skip(struct pf_fold *fold, enum pf_stat skip)
+{
+	unsigned int i;
+
+	for (i = 0; i < fold->nr; i++)
+		fold->result[i] = skip;
+}
+
+static void pf_fold_locked(struct pf_fold *fold)
+{
+	unsigned long end = fold->start + fold->nr * PAGE_SIZE;
+	struct migrate_vma migrate = {
+		.src = fold->src,
+		.dst = fold->dst,
+		.start = fold->start,
+		.end = end,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	};
+	struct vm_area_struct *vma;
+	enum pf_stat skip;
+	unsigned int i;
+
+	vma = find_vma(fold->mm, fold->start);
+	skip = !vma || vma->vm_start > fold->start || vma->vm_end < end ?
+		PF_SKIP_VMA : pf_vma_skip(vma, fold->policy);
+	if (skip != PF_SKIP_NONE) {
+		pf_fold_all_skip(fold, skip);
+		return;
+	}
+	vma_start_write(vma);
+	memset(fold->dst, 0, fold->nr * sizeof(fold->dst[0]));
+	migrate.vma = vma;
+	if (pf_fault(PF_FAULT_SETUP) || migrate_vma_setup(&migrate)) {
+		pf_fold_all_skip(fold, PF_SKIP_BUSY);
+		return;
+	}
+	for (i = 0; i < fold->nr; i++)
+		if (fold->target[i])
+			fold->result[i] = pf_fold_one(fold, vma, i);
+	migrate_vma_pages(&migrate);
+	migrate_vma_finalize(&migrate);
+}
+
+/**
+ * pf_fold_pages() - fold the pages of a range that equal their targets
+ * @fold: what to fold; says afterwards what became of each page
+ *
+ * A huge page in the range is split by the core first. Pages in the range without a target are
+ * unmapped for a moment too.
+ *
+ * Context: takes the mmap lock for writing; may sleep.
+ */
+void pf_fold_pages(struct pf_fold *fold)
+{
+	u64 begin;
+
+	mmap_write_lock(fold->mm);
+	begin = ktime_get_ns();
+	pf_fold_locked(fold);
+	fold->hold_ns = ktime_get_ns() - begin;
+	mmap_write_unlock(fold->mm);
+	pf_hold_account(fold->hold_ns);
+}
+
+/**
+ * pf_fold_drain() - bring freshly faulted pages to the LRU lists of their memory
+ * @mm: an address space; the caller holds a reference on its users
+ * @addr: of a page that is not on a list yet, and that may be folded
+ *
+ * Pages wait in per-CPU batches for that, and the core cannot stabilise them there. Asked to
+ * stabilise one it empties the batches of all CPUs, and waits for them: so this is done with the
+ * mmap lock only held for reading, where nobody minds.
+ *
+ * Context: takes the mmap lock for reading; sleeps.
+ */
+void pf_fold_drain(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma migrate = {
+		.src = &src,
+		.dst = &dst,
+		.start = addr,
+		.end = addr + PAGE_SIZE,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	};
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start <= addr && pf_vma_skip(vma, PF_POLICY_ALWAYS) == PF_SKIP_NONE) {
+		migrate.vma = vma;
+		if (!migrate_vma_setup(&migrate)) {
+			migrate_vma_pages(&migrate);
+			migrate_vma_finalize(&migrate);
+		}
+	}
+	mmap_read_unlock(mm);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Stabilise, compare, swap: mechanism without policy. */
+#ifndef PF_FOLD_H
+#define PF_FOLD_H
+
+#include <linux/err.h>
+#include <linux/mm_types.h>
+
+#include "eligible.h"
+
+#define PF_FOLD_MAX	64	/* pages a batch */
+
+/* Target of a page that is all zero: no frame of ours, but the kernel's zero page. */
+#define PF_TARGET_ZERO	((struct page *)ERR_PTR(-ENODATA))
+
+/**
+ * struct pf_fold - pages of one range that are to be folded in one go
+ * @mm: whose pages; the caller holds a reference on its users, and none on the pages
+ * @policy: what may be folded there
+ * @start: address of the first page
+ * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end
+ * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
+ * the
+ *	    caller holds a reference on each frame
+ * @result: set for each page with a target: PF_STAT_FOLDS, PF_STAT_ZERO_FOLDS or a PF_SKIP_*
+ * @hold_ns: set to how long the mmap lock was held for writing
+ * @src: what the core says of each page, see migrate_vma_setup()
+ * @dst: where pages would migrate to: nowhere
+ */
+struct pf_fold {
+	struct mm_struct *mm;
+	enum pf_policy policy;
+	unsigned long start;
+	unsigned int nr;
+	struct page **target;
+	enum pf_stat result[PF_FOLD_MAX];
+	u64 hold_ns;
+	unsigned long src[PF_FOLD_MAX];
+	unsigned long dst[PF_FOLD_MAX];
+};
+
+void pf_fold_pages(struct pf_fold *fold);
+void pf_fold_drain(struct mm_struct *mm, unsigned long addr);
+
+#endif /* PF_FOLD_H */

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that met a hint: look at what the hint names, and fold both of an equal pair.
+ *
+ * All hints that a range met are followed together, in the order of what they name: guests made
+ * from one image have their equal pages side by side, so one look at a peer's region serves many
+ * pairs, and its half of them is folded in few batches.
+ *
+ * A peer whose lock is taken is left alone: its own scan finds the frame.
+ */
+#include <linux/bitmap.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sort.h>
+
+#include "hash.h"
+#include "scan.h"
+#include "store.h"
+#include "trace.h"
+
+/**
+ * struct pf_peers - pairs whose other pages lie in one region
+ * @pair: the first of them
+ * @nr: how many
+ * @first: the lowest of the other pages, by page number
+ * @span: pages from there to the highest, both included
+ */
+struct pf_peers {
+	struct pf_pair *pair;
+	unsigned int nr;
+	u64 first;
+	unsigned int span;
+};
+
+static int pf_pair_cmp(const void *a, const void *b)
+{
+	const struct pf_place *x = &((const struct pf_pair *)a)->place;
+	const struct pf_place *y = &((const struct pf_pair *)b)->place;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	return x->page < y->page ? -1 : x->page > y->page;
+}
+
+static u64 pf_place_region(const struct pf_place *place)
+{
+	return place->page >> (PF_REGION_SHIFT - PAGE_SHIFT);
+}
+
+/* Pairs from @begin on that lie in one region of one VM. */
+static struct pf_peers pf_peers_at(struct pf_worker *worker, unsigned int begin)
+{
+	struct pf_pair *pair = &worker->pair[begin];
+	unsigned int nr = 1;
+
+	while (begin + nr < worker->nr_pairs && pair[nr].place.vm == pair->place.vm &&
+	       pf_place_region(&pair[nr].place) == pf_place_region(&pair->place))
+		nr++;
+	return (struct pf_peers) {
+		.pair = pair,
+		.nr = nr,
+		.first = pair->place.page,
+		.span = pair[nr - 1].place.page - pair->place.page + 1,
+	};
+}
+
+/*
+ * Compare @page with the other page of a pair: with what hints led here from @key, is it equal, and
+ * if not is the hint out of date?
+ */
+static void pf_pair_look(struct pf_pair *pair, const struct pf_frame_key *key, struct page *page,
+			 struct page *other)
+{
+	struct pf_frame_key now = *key;
+	void *x = kmap_local_page(page), *y = kmap_local_page(other);
+
+	pair->equal = pf_page_equal(x, y);
+	kunmap_local(y);
+	kunmap_local(x);
+	pair->stale = false;
+	if (pair->equal)
+		return;
+	now.hash = pf_store_hash(other);
+	now.node = pf_store_node(other);
+	down_read(&pf_hint_lock);
+	pair->stale = !pf_hint_alike(&pf_hints, pf_hint_key(key), pf_hint_key(&now));
+	up_read(&pf_hint_lock);
+}
+
+/* Look at the other page of a pair, if it may be folded. */
+static void pf_peer_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_pair *pair,
+			 unsigned int at)
+{
+	struct pf_frame_key key = pf_range_key(worker, vm, pair->i);
+	struct pf_snapshot *snap = &worker->peer_snap;
+	struct page *other = pf_snapshot_page(snap, at);
+	struct folio *folio;
+
+	if (!other || pf_store_owns(other))
+		return;
+	folio = page_folio(other);
+	if (!folio_try_get(folio))
+		return;
+	if (page_folio(other) == folio && pf_snapshot_valid(snap) &&
+	    pf_page_skip(other) == PF_SKIP_NONE)
+		pf_pair_look(pair, &key, worker->page[pair->i], other);
+	folio_put(folio);
+}
+
+/* Compare the pairs of @peers, whose other pages belong to @peer. */
+static void pf_peers_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_vm *peer,
+			  struct pf_peers *peers)
+{
+	struct pf_snapshot *snap = &worker->peer_snap;
+	unsigned int k;
+
+	if (pf_snapshot_take(snap, peer->watch.mm, peers->first << PAGE_SHIFT, peers->span))
+		return;
+	for (k = 0; k < peers->nr; k++) {
+		struct pf_pair *pair = &peers->pair[k];
+		unsigned int at = pair->place.page - peers->first;
+
+		pf_peer_look(worker, vm, pair, at);
+		pair->huge = pf_snapshot_huge(snap, at);
+		if (pair->equal)
+			__set_bit(pair->i, worker->paired);
+	}
+	pf_snapshot_done(snap);
+}
+
+/* The VM of these pairs if it may share with @vm: with a reference, and one on its users. */
+static struct pf_vm *pf_peers_get(struct pf_vm *vm, const struct pf_peers *peers)
+{
+	struct pf_vm *peer = pf_vm_find(peers->pair->place.vm);
+
+	if (!peer)
+		return NULL;
+	if (READ_ONCE(peer->domain_id) == vm->domain_id && !READ_ONCE(peer->removed) &&
+	    pf_vm_get_users(peer))
+		return peer;
+	pf_vm_put(peer);
+	return NULL;
+}
+
+static void pf_peers_put(struct pf_vm *peer)
+{
+	pf_vm_put_users(peer);
+	pf_vm_put(peer);
+}
+
+/* Forget hints that are out of date; pages that found no equal leave their own. */
+static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
+{
+	unsigned int k;
+
+	down_read(&pf_hint_lock);
+	for (k = 0; k < worker->nr_pairs; k++) {
+		struct pf_pair *pair = &worker->pair[k];
+		u64 key = pf_range_hint_key(worker, vm, pair->i);
+
+		if (pair->stale)
+			pf_hint_del(&pf_hints, key, pair->place);
+		if (!test_bit(pair->i, worker->paired))
+			pf_hint_add(&pf_hints, key, pf_range_place(worker, vm, pair->i));
+	}
+	up_read(&pf_hint_lock);
+}
+
+/**
+ * pf_pair_compare() - look at what the hints that this range met name
+ * @worker: who scans; holds the range's pages
+ * @vm: whose range
+ *
+ * Context: takes mmap locks for reading; sleeps.
+ * Return: how many pages of the range have an equal one.
+ */
+unsigned int pf_pair_compare(struct pf_worker *worker, struct pf_vm *vm)
+{
+	struct pf_peers peers;
+	unsigned int begin;
+
+	if (!worker->nr_pairs)
+		return 0;
+	bitmap_zero(worker->paired, PF_REGION_PAGES);
+	sort(worker->pair, worker->nr_pairs, sizeof(worker->pair[0]), pf_pair_cmp, NULL);
+	for (begin = 0; begin < worker->nr_pairs; begin += peers.nr) {
+		struct pf_vm *peer;
+
+		peers = pf_peers_at(worker, begin);
+		peer = pf_peers_get(vm, &peers);
+		if (peer) {
+			pf_peers_look(worker, vm, peer, &peers);
+			pf_peers_put(peer);
+		}
+		cond_resched();
+	}
+	pf_pairs_rehint(worker, vm);
+	return bitmap_weight(worker->paired, PF_REGION_PAGES);
+}
+
+/**
+ * pf_pair_make_frames() - make the frames of equal pairs
+ * @worker: who scans; holds the range's pages
+ * @vm: whose range
+ *
+ * Context: takes pf_store_lock; may sleep.
+ */
+void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
+{
+	unsigned int k;
+	bool changed;
+
+	for (k = 0; k < worker->nr_pairs; k++) {
+		struct pf_pair *pair = &worker->pair[k];
+		struct pf_frame_key key;
+
+		if (!pair->equal)
+			continue;
+		key = pf_range_key(worker, vm, pair->i);
+		pair->frame = pf_store_find(&key, worker->page[pair->i]) ?:
+			      pf_store_add(&key, worker->page[pair->i], &changed);
+		if (!pair->frame) {
+			worker->turn.count[changed ? PF_SKIP_CHANGED : PF_SKIP_NOMEM]++;
+			continue;
+		}
+		if (!worker->target[pair->i]) {
+			get_page(pair->frame);
+			worker->target[pair->i] = pair->frame;
+		}
+		down_read(&pf_hint_lock);
+		pf_hint_del(&pf_hints, pf_range_hint_key(worker, vm, pair->i), pair->place);
+		up_read(&pf_hint_lock);
+	}
+}
+
+/* Fold the other pages of @peers. The caller holds the turn_lock of @peer. */
+static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer,
+			  const struct pf_peers *peers, struct pf_stats *turn)
+{
+	unsigned int k, frames = 0, huge = 0;
+
+	for (k = 0; k < peers->nr; k++) {
+		frames += !!peers->pair[k].frame;
+		huge |= peers->pair[k].huge;
+	}
+	/* Too few to split its huge page for; its own scan sees all of it. */
+	if (!frames || (huge && frames < pf_range_threshold(peer, peers->first << PAGE_SHIFT)))
+		return;
+	memset(worker->peer_target, 0, peers->span * sizeof(worker->peer_target[0]));
+	for (k = 0; k < peers->nr; k++) {
+		struct pf_pair *pair = &peers->pair[k];
+		unsigned int at = pair->place.page - peers->first;
+
+		if (!pair->frame || worker->peer_target[at])
+			continue;
+		worker->peer_target[at] = pair->frame;
+		pair->frame = NULL;
+	}
+	if (huge) {
+		turn->count[PF_STAT_HUGE_SPLITS]++;
+		trace_pagefold_huge_split(peer->pid, frames);
+	}
+	pf_batch_fold(worker, peer, peers->first << PAGE_SHIFT, peers->span, worker->peer_target,
+		      NULL, turn);
+}
+
+/* As pf_peers_fold(), with the locks; only if the peer still may share with @vm. */
+static void pf_peers_lock_and_fold(struct pf_worker *worker, struct pf_vm *vm,
+				   const struct pf_peers *peers)
+{
+	struct pf_vm *peer = pf_peers_get(vm, peers);
+
+	if (!peer)
+		return;
+	if (peer == vm) {
+		pf_peers_fold(worker, peer, peers, &worker->turn);
+	} else if (mutex_trylock(&peer->turn_lock)) {
+		if (!peer->removed && peer->domain_id == vm->domain_id)
+			pf_peers_fold(worker, peer, peers, &worker->peer_turn);
+		pf_stats_flush(&worker->peer_turn, &peer->stats);
+		mutex_unlock(&peer->turn_lock);
+	}
+	pf_peers_put(peer);
+}
+
+/**
+ * pf_pair_fold() - fold the other pages of equal pairs
+ * @worker: who scans; holds no pages
+ * @vm: whose range; the caller holds its turn_lock
+ *
+ * Context: takes mmap locks for writing; sleeps.
+ */
+void pf_pair_fold(struct pf_worker *worker, struct pf_vm *vm)
+{
+	struct pf_peers peers;
+	unsigned int begin, k;
+
+	for (begin = 0; begin < worker->nr_pairs; begin += peers.nr) {
+		peers = pf_peers_at(worker, begin);
+		pf_peers_lock_and_fold(worker, vm, &peers);
+		for (k = 0; k < peers.nr; k++)
+			if (peers.pair[k].frame)
+				put_page(peers.pair[k].frame);
+		cond_resched();
+	}
+	worker->nr_pairs = 0;
+}

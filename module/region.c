@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which pages of a VM are folded: one record for each 2 MiB that has any.
+ *
+ * Frames have no reverse map, and a write to one is the core's business, so nobody tells when a
+ * page is folded no longer. The scan sees it: each visit of a region compares what is there with
+ * what was, and the difference is pages that were written. An eighth of a byte for each page tells
+ * folded and zero pages apart from others; a region without any has no record.
+ *
+ * Everything here is protected by the VM's turn_lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+
+#include "fault.h"
+#include "region.h"
+#include "store.h"
+#include "trace.h"
+#include "vm.h"
+
+static unsigned long pf_region_index(unsigned long addr)
+{
+	return addr >> PF_REGION_SHIFT;
+}
+
+static unsigned int pf_region_offset(unsigned long addr)
+{
+	return (addr & ~PF_REGION_MASK) >> PAGE_SHIFT;
+}
+
+static void pf_vm_add_folded(struct pf_vm *vm, long frames, long zeros)
+{
+	WRITE_ONCE(vm->folded_pages, vm->folded_pages + frames);
+	WRITE_ONCE(vm->zero_pages, vm->zero_pages + zeros);
+	atomic64_add(frames, &pf_totals.folded_pages);
+	atomic64_add(zeros, &pf_totals.zero_pages);
+}
+
+/* @seen: what need not be visited in this pass for what is noted to be believed. */
+static struct pf_region *pf_region_new(struct pf_vm *vm, unsigned long addr, unsigned int seen)
+{
+	struct pf_region *region;
+
+	region = pf_fault(PF_FAULT_REGION) ? NULL :
+					     kzalloc(sizeof(*region), GFP_KERNEL | __GFP_NOWARN);
+	if (!region)
+		return NULL;
+	region->pass = vm->pass_no;
+	region->seen = seen;
+	if (xa_err(xa_store(&vm->regions, pf_region_index(addr), region,
+			    GFP_KERNEL | __GFP_NOWARN))) {
+		kfree(region);
+		return NULL;
+	}
+	atomic64_inc(&pf_totals.regions);
+	return region;
+}
+
+static void pf_region_free(struct pf_vm *vm, unsigned long index, struct pf_region *region)
+{
+	xa_erase(&vm->regions, index);
+	kfree(region);
+	atomic64_dec(&pf_totals.regions);
+}
+
+/* Forget what was folded in pages [from, to): they are not mapped any more. */
+static void pf_region_forget(struct pf_vm *vm, struct pf_region *region, unsigned int from,
+			     unsigned int to)
+{
+	unsigned long frames = bitmap_weight(region->frame, PF_REGION_PAGES);
+	unsigned long zeros = bitmap_weight(region->zero, PF_REGION_PAGES);
+
+	if (from >= to)
+		return;
+	bitmap_clear(region->frame, from, to - from);
+	bitmap_clear(region->zero, from, to - from);
+	pf_vm_add_folded(vm, bitmap_weight(region->frame, PF_REGION_PAGES) - frames,
+			 bitmap_weight(region->zero, PF_REGION_PAGES) - zeros);
+}
+
+/*
+ * A pass goes upwards: what lies between the last visit of this region and this one is not mapped.
+ */
+static void pf_region_reach(struct pf_vm *vm, struct pf_region *region, unsigned int from,
+			    unsigned int to)
+{
+	if (region->pass != vm->pass_no) {
+		region->pass = vm->pass_no;
+		region->seen = 0;
+	}
+	pf_region_forget(vm, region, region->seen, from);
+	region->seen = max_t(unsigned int, region->seen, to);
+}
+
+static bool pf_region_is_empty(const struct pf_region *region)
+{
+	return bitmap_empty(region->frame, PF_REGION_PAGES) &&
+	       bitmap_empty(region->zero, PF_REGION_PAGES);
+}
+
+/*
+ * khugepaged counts pages of zeros as empty and makes huge pages of regions that we split; so a
+ * region that does not stay split is split less readily.
+ */
+static void pf_region_note_comeback(struct pf_region *region, bool huge)
+{
+	if (huge && !pf_region_is_empty(region))
+		region->comebacks = min(region->comebacks + 1, PF_COMEBACKS_MAX);
+}
+
+/**
+ * pf_region_comebacks() - how often a region did not stay split
+ * @vm: the VM
+ * @addr: an address in the region
+ *
+ * Return: times, 0..PF_COMEBACKS_MAX.
+ */
+unsigned int pf_region_comebacks(struct pf_vm *vm, unsigned long addr)
+{
+	const struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
+
+	return region ? region->comebacks : 0;
+}
+
+/**
+ * pf_region_visit() - compare what a range maps with what was folded there
+ * @vm: the VM
+ * @snap: what the range maps now
+ * @turn: counts pages that were written since
+ */
+void pf_region_visit(struct pf_vm *vm, const struct pf_snapshot *snap, struct pf_stats *turn)
+{
+	unsigned int base = pf_region_offset(snap->start), i;
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(snap->start));
+	u64 breaks = turn->count[PF_STAT_COW_BREAKS];
+	long frames = 0, zeros = 0;
+
+	if (region) {
+		pf_region_reach(vm, region, base, base + snap->nr);
+		pf_region_note_comeback(region, pf_snapshot_huge(snap, 0));
+	}
+	for (i = 0; i < snap->nr; i++) {
+		struct page *page = pf_snapshot_page(snap, i);
+		bool frame = page && pf_store_owns(page);
+
+		if (!region && frame)
+			region = pf_region_new(vm, snap->start, 0);
+		if (!region)
+			continue;
+		if (frame && !test_bit(base + i, region->frame)) {
+			__set_bit(base + i, region->frame);
+			frames++;
+		} else if (!frame && test_bit(base + i, region->frame)) {
+			__clear_bit(base + i, region->frame);
+			frames--;
+			turn->count[PF_STAT_COW_BREAKS]++;
+		}
+		if (test_bit(base + i, region->zero) && !pf_snapshot_empty(snap, i)) {
+			__clear_bit(base + i, region->zero);
+			zeros--;
+			turn->count[PF_STAT_ZERO_BREAKS]++;
+		}
+	}
+	if (region)
+		pf_region_reach(vm, region, base, base + snap->nr);
+	pf_vm_add_folded(vm, frames, zeros);
+	if (turn->count[PF_STAT_COW_BREAKS] > breaks)
+		trace_pagefold_cow_break(vm->pid, turn->count[PF_STAT_COW_BREAKS] - breaks);
+	if (zeros)
+		trace_pagefold_zero_break(vm->pid, -zeros);
+}
+
+/**
+ * pf_region_keep() - pass over a range that is not scanned
+ * @vm: the VM
+ * @start: its address
+ * @end: where it ends
+ *
+ * What is folded there stays so.
+ */
+void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end)
+{
+	struct pf_region *region;
+	unsigned long index;
+
+	xa_for_each_range(&vm->regions, index, region, pf_region_index(start),
+			  pf_region_index(end - 1)) {
+		unsigned long base = index << PF_REGION_SHIFT;
+
+		pf_region_reach(vm, region, (max(start, base) - base) >> PAGE_SHIFT,
+				(min(end, base + PF_REGION_SIZE) - base) >> PAGE_SHIFT);
+	}
+}
+
+/**
+ * pf_region_folded() - note that a page was folded
+ * @vm: the VM
+ * @addr: the page's address
+ * @zero: it was zero, and maps the kernel's zero page
+ *
+ * Without memory for the record the next visit finds frames by itself; a zero page goes
+ * uncounted.
+ */
+void pf_region_folded(struct pf_vm *vm, unsigned long addr, bool zero)
+{
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
+	unsigned int i = pf_region_offset(addr);
+
+	if (!region)
+		region = pf_region_new(vm, addr, PF_REGION_PAGES);
+	if (!region)
+		return;
+	if (!test_and_set_bit(i, zero ? region->zero : region->frame))
+		pf_vm_add_folded(vm, !zero, zero);
+}
+
+/**
+ * pf_region_end_pass() - forget regions that this pass did not come by
+ * @vm: the VM
+ */
+void pf_region_end_pass(struct pf_vm *vm)
+{
+	struct pf_region *region;
+	unsigned long index;
+
+	xa_for_each(&vm->regions, index, region) {
+		bool visited = region->pass == vm->pass_no;
+
+		pf_region_reach(vm, region, PF_REGION_PAGES, PF_REGION_PAGES);
+		if (pf_region_is_empty(region) && !(visited && region->comebacks))
+			pf_region_free(vm, index, region);
+	}
+}
+
+/**
+ * pf_region_unfolded() - note that all pages have private copies again
+ * @vm: the VM
+ */
+void pf_region_unfolded(struct pf_vm *vm)
+{
+	struct pf_region *region;
+	unsigned long index;
+
+	xa_for_each(&vm->regions, index, region) {
+		pf_vm_add_folded(vm, -(long)bitmap_weight(region->frame, PF_REGION_PAGES), 0);
+		bitmap_zero(region->frame, PF_REGION_PAGES);
+	}
+}
+
+/**
+ * pf_region_free_all() - forget everything
+ * @vm: the VM
+ */
+void pf_region_free_all(struct pf_vm *vm)
+{
+	struct pf_region *region;
+	unsigned long index;
+
+	xa_for_each(&vm->regions, index, region) {
+		pf_region_forget(vm, region, 0, PF_REGION_PAGES);
+		pf_region_free(vm, index, region);
+	}
+	xa_destroy(&vm->regions);
+}

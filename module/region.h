@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which pages of a VM are folded: one record for each 2 MiB that has any. */
+#ifndef PF_REGION_H
+#define PF_REGION_H
+
+#include <linux/xarray.h>
+
+#include "snapshot.h"
+#include "stats.h"
+
+/**
+ * struct pf_region - what is folded in a region
+ * @frame: pages that mapped a frame when last seen
+ * @zero: pages that were folded with the kernel's zero page, and mapped it when last seen
+ * @pass: the VM's pass in which it was last visited
+ * @seen: pages below this one have been looked at in that pass
+ * @comebacks: how often it was a huge page again after it had been split, up to PF_COMEBACKS_MAX
+ */
+struct pf_region {
+	DECLARE_BITMAP(frame, PF_REGION_PAGES);
+	DECLARE_BITMAP(zero, PF_REGION_PAGES);
+	u32 pass;
+	u16 seen;
+	u16 comebacks;
+};
+
+/* Each one doubles what a huge page must hold to be split again. */
+#define PF_COMEBACKS_MAX	9
+
+struct pf_vm;
+
+void pf_region_visit(struct pf_vm *vm, const struct pf_snapshot *snap, struct pf_stats *turn);
+unsigned int pf_region_comebacks(struct pf_vm *vm, unsigned long addr);
+void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end);
+void pf_region_folded(struct pf_vm *vm, unsigned long addr, bool zero);
+void pf_region_unfolded(struct pf_vm *vm);
+void pf_region_end_pass(struct pf_vm *vm);
+void pf_region_free_all(struct pf_vm *vm);
+
+#endif /* PF_REGION_H */

@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The scan: threads, turns, passes.
+ *
+ * A thread takes the VM whose turn it is, scans a piece of it, puts it back and rests as its budget
+ * says. A pass of a VM goes once through its memory, upwards. A round is over when every VM has
+ * completed a pass since the last round; hints age by rounds.
+ */
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/mmap_lock.h>
+#include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+
+#include "fault.h"
+#include "region.h"
+#include "scan.h"
+#include "trace.h"
+
+/* A turn ends after a region's worth of pages, or after so many small mappings. */
+#define PF_TURN_RANGES		16
+/*
+ * A VM without anything to scan is asked again after this time even if passes may follow at once.
+ */
+#define PF_EMPTY_PASS_NS	(20 * NSEC_PER_MSEC)
+/* What folding a page is taken to cost before it was measured. */
+#define PF_NS_PER_PAGE		20000
+#define PF_SCAN_NICE		5
+/* A thread looks at the queue this often even while every VM rests. */
+#define PF_REST_MAX_NS		NSEC_PER_SEC
+/* The hint table serves no VM with fewer pages than this. */
+#define PF_HINT_PAGES_MIN	64
+
+struct pf_knobs pf_knobs = {
+	.cpu_percent = PF_CPU_PERCENT_AUTO,
+	/*
+	 * Memory that did not change need not be read at once again: it burns the budget of others.
+	 */
+	.pass_interval_ms = 10000,
+	/* An eighth of a huge page: less is not worth what its guest loses in TLB reach. */
+	.huge_pages = 64,
+	/* A fault that waits this long is one that a guest does not notice. */
+	.hold_max_us = 1000,
+	.fold_zero = true,
+};
+
+DECLARE_RWSEM(pf_hint_lock);
+struct pf_hint_table pf_hints;
+
+/* Protects the queue of VMs, the rounds, and what VMs add to pf_hint_pages. */
+static DEFINE_SPINLOCK(pf_turns_lock);
+static struct pf_turns pf_turns = { .ready = RB_ROOT_CACHED, .resting = RB_ROOT_CACHED };
+static u64 pf_round = 1;
+static unsigned int pf_round_vms;
+static unsigned int pf_round_left;
+static u64 pf_hint_pages;
+
+static DECLARE_WAIT_QUEUE_HEAD(pf_scan_wait);
+static atomic_t pf_scan_kicks = ATOMIC_INIT(0);
+static unsigned int pf_percent_now;
+
+/* Threads; changed only by pf_scan_start() and pf_scan_stop(), whose callers exclude each other. */
+static struct pf_worker *pf_workers[PF_THREADS_MAX];
+
+static u64 pf_thread_cpu_ns(void)
+{
+	return current->se.sum_exec_runtime;
+}
+
+/* The round is over if all VMs have completed a pass. Caller holds pf_turns_lock. */
+static bool pf_round_check(void)
+{
+	lockdep_assert_held(&pf_turns_lock);
+	if (pf_round_left)
+		return false;
+	pf_round++;
+	pf_round_left = pf_round_vms;
+	return pf_round_vms;
+}
+
+static void pf_round_end(void)
+{
+	down_write(&pf_hint_lock);
+	pf_hint_age(&pf_hints);
+	up_write(&pf_hint_lock);
+	atomic64_inc(&pf_totals.passes);
+}
+
+/* Make the hint table as large as the VMs need it. */
+static int pf_hints_fit(void)
+{
+	u64 pages;
+	u32 want;
+	int err = 0;
+
+	spin_lock(&pf_turns_lock);
+	pages = pf_hint_pages;
+	spin_unlock(&pf_turns_lock);
+	if (pf_hint_table_want(READ_ONCE(pf_hints.nr_buckets), pages) ==
+	    READ_ONCE(pf_hints.nr_buckets) && !READ_ONCE(pf_hints.nr_old))
+		return 0;
+	down_write(&pf_hint_lock);
+	want = pf_hint_table_want(pf_hints.nr_buckets, pages);
+	/* Of former buckets and fewer pages than then, the former buckets have to go. */
+	if (want != pf_hints.nr_buckets ||
+	    pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+		err = pf_hint_table_resize(&pf_hints, want, pages);
+	up_write(&pf_hint_lock);
+	return err;
+}
+
+/* Have the hint table serve @pages for this VM from now on. */
+static int pf_hints_serve(struct pf_vm *vm, u64 pages)
+{
+	spin_lock(&pf_turns_lock);
+	pf_hint_pages += pages - vm->hint_pages;
+	vm->hint_pages = pages;
+	spin_unlock(&pf_turns_lock);
+	return pf_hints_fit();
+}
+
+/*
+ * Pages of a VM that may leave hints. The core's count is off by what CPUs have not added up yet,
+ * so what this pass and the last one scanned counts as well.
+ */
+static u64 pf_hints_pages(struct pf_vm *vm)
+{
+	u64 scanned = max(vm->scanned_now, vm->scanned_last);
+
+	return max3((u64)pf_vm_resident_pages(vm), scanned, (u64)PF_HINT_PAGES_MIN);
+}
+
+/* Follow the VM's memory when it has grown or shrunk by a good part. */
+static void pf_hints_follow(struct pf_worker *worker, struct pf_vm *vm)
+{
+	u64 pages = pf_hints_pages(vm), slack = vm->hint_pages / 8 + PF_HINT_PAGES_MIN;
+
+	if (pages <= vm->hint_pages + slack && pages + slack >= vm->hint_pages)
+		return;
+	if (pf_hints_serve(vm, pages))
+		worker->turn.count[PF_SKIP_NOMEM]++;
+}
+
+/**
+ * pf_scan_add() - queue a VM
+ * @vm: a VM that is being registered
+ *
+ * Context: may sleep.
+ */
+void pf_scan_add(struct pf_vm *vm)
+{
+	spin_lock(&pf_turns_lock);
+	pf_turn_add(&pf_turns, &vm->turn, 0);
+	pf_round_vms++;
+	pf_round_left++;
+	spin_unlock(&pf_turns_lock);
+	/* Without memory for hints now there may be some when the VM begins its next pass. */
+	if (pf_hints_serve(vm, pf_hints_pages(vm)))
+		atomic64_inc(&pf_totals.count[PF_SKIP_NOMEM]);
+	pf_scan_kick();
+}
+
+/**
+ * pf_scan_del() - have a VM scanned no more
+ * @vm: a VM that is being removed; a turn of it may still be under way
+ *
+ * Context: may sleep.
+ */
+void pf_scan_del(struct pf_vm *vm)
+{
+	bool over = false;
+
+	spin_lock(&pf_turns_lock);
+	pf_turn_del(&pf_turns, &vm->turn);
+	vm->turn.share = 0;
+	pf_round_vms--;
+	if (vm->round != pf_round) {
+		pf_round_left--;
+		over = pf_round_check();
+	}
+	spin_unlock(&pf_turns_lock);
+	if (over)
+		pf_round_end();
+	pf_hints_serve(vm, 0);
+}
+
+/**
+ * pf_scan_wake_vms() - have every VM begin its next pass now
+ */
+void pf_scan_wake_vms(void)
+{
+	spin_lock(&pf_turns_lock);
+	pf_turn_wake_all(&pf_turns);
+	spin_unlock(&pf_turns_lock);
+	pf_scan_kick();
+}
+
+/**
+ * pf_scan_kick() - have the threads look at the queue and at the knobs anew
+ */
+void pf_scan_kick(void)
+{
+	atomic_inc(&pf_scan_kicks);
+	wake_up_all(&pf_scan_wait);
+}
+
+/**
+ * pf_scan_set_share() - change a VM's share of the scan
+ * @vm: the VM
+ * @share: PF_SHARE_MIN..PF_SHARE_MAX
+ */
+void pf_scan_set_share(struct pf_vm *vm, u32 share)
+{
+	spin_lock(&pf_turns_lock);
+	if (vm->turn.share)
+		vm->turn.share = share;
+	spin_unlock(&pf_turns_lock);
+}
+
+/* Take the VM whose turn it is, with a reference; or say how long to wait. */
+static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
+{
+	struct pf_turn *turn;
+	struct pf_vm *vm = NULL;
+
+	spin_lock(&pf_turns_lock);
+	turn = pf_turn_next(&pf_turns, ktime_get_ns(), wait_ns);
+	if (turn) {
+		vm = container_of(turn, struct pf_vm, turn);
+		pf_vm_get(vm);
+	}
+	spin_unlock(&pf_turns_lock);
+	return vm;
+}
+
+/* Put a VM back behind its turn. */
+static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns)
+{
+	spin_lock(&pf_turns_lock);
+	/* A share of 0: it was removed meanwhile. */
+	if (vm->turn.share) {
+		pf_turn_charge(&vm->turn, used_ns);
+		pf_turn_add(&pf_turns, &vm->turn, due_ns);
+	}
+	spin_unlock(&pf_turns_lock);
+	pf_vm_put(vm);
+}
+
+/* Count the pages of a mapping that is passed over. */
+static void pf_scan_pass_over(struct pf_worker *worker, struct pf_vm *vm,
+			      struct vm_area_struct *vma, enum pf_stat skip)
+{
+	/*
+	 * Where nothing was ever written there is nothing to pass over: reservations can be huge.
+	 */
+	if (!vma_is_anonymous(vma) || vma->anon_vma)
+		worker->turn.count[skip] += vma_pages(vma);
+	pf_region_keep(vm, max(vma->vm_start, vm->cursor), vma->vm_end);
+}
+
+/*
+ * The next range of the VM that may be scanned: its address, and its pages; 0 when the pass is
+ * over.
+ */
+static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *vm,
+				       unsigned long *start)
+{
+	struct mm_struct *mm = vm->watch.mm;
+	struct vm_area_struct *vma;
+	unsigned long end = 0;
+
+	mmap_read_lock(mm);
+	while ((vma = find_vma(mm, vm->cursor))) {
+		enum pf_stat skip = pf_vma_skip(vma, READ_ONCE(vm->policy));
+
+		if (skip == PF_SKIP_NONE)
+			break;
+		pf_scan_pass_over(worker, vm, vma, skip);
+		vm->cursor = vma->vm_end;
+	}
+	if (vma) {
+		*start = max(vm->cursor, vma->vm_start);
+		end = min(vma->vm_end, (*start & PF_REGION_MASK) + PF_REGION_SIZE);
+		vm->cursor = end;
+	}
+	mmap_read_unlock(mm);
+	return vma ? (end - *start) >> PAGE_SHIFT : 0;
+}
+
+/* A pass of this VM is over. Returns when the next one may begin, 0 for at once. */
+static u64 pf_pass_end(struct pf_vm *vm)
+{
+	u64 interval_ns = (u64)READ_ONCE(pf_knobs.pass_interval_ms) * NSEC_PER_MSEC;
+	u64 now_ns = ktime_get_ns(), due_ns = vm->pass_begin_ns + interval_ns;
+	bool over = false;
+
+	pf_region_end_pass(vm);
+	trace_pagefold_vm_pass(vm->pid, vm->folded_pages);
+	if (!vm->pass_ranges)
+		due_ns = max(due_ns, now_ns + PF_EMPTY_PASS_NS);
+	WRITE_ONCE(vm->eligible_pages, vm->eligible_now);
+	WRITE_ONCE(vm->passes, vm->passes + 1);
+	vm->cursor = 0;
+
+	spin_lock(&pf_turns_lock);
+	if (vm->turn.share && vm->round != pf_round) {
+		vm->round = pf_round;
+		pf_round_left--;
+		over = pf_round_check();
+	}
+	spin_unlock(&pf_turns_lock);
+	if (over)
+		pf_round_end();
+	return due_ns > now_ns ? due_ns : 0;
+}
+
+static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
+{
+	vm->pass_begin_ns = ktime_get_ns();
+	vm->pass_no++;
+	vm->pass_ranges = 0;
+	vm->eligible_now = 0;
+	vm->scanned_last = vm->scanned_now;
+	vm->scanned_now = 0;
+	vm->drained = false;
+	if (pf_hints_fit())
+		worker->turn.count[PF_SKIP_NOMEM]++;
+}
+
+/* Scan a piece of the VM. Caller holds its turn_lock. Returns as pf_pass_end(), 0 within a pass. */
+static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
+{
+	unsigned int ranges = 0, pages = 0, nr;
+	unsigned long start;
+	u64 due_ns = 0;
+
+	if (!vm->cursor)
+		pf_pass_begin(worker, vm);
+	pf_hints_follow(worker, vm);
+	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && !kthread_should_stop()) {
+		nr = pf_scan_next_range(worker, vm, &start);
+		if (!nr) {
+			due_ns = pf_pass_end(vm);
+			break;
+		}
+		pf_range_scan(worker, vm, start, nr);
+		vm->eligible_now += nr;
+		vm->pass_ranges++;
+		pages += nr;
+		ranges++;
+	}
+	return due_ns;
+}
+
+/* Pages that this turn brought. */
+static u64 pf_turn_found(const struct pf_worker *worker)
+{
+	return worker->turn.count[PF_STAT_FOLDS] + worker->turn.count[PF_STAT_ZERO_FOLDS];
+}
+
+static void pf_turn_run(struct pf_worker *worker, struct pf_vm *vm)
+{
+	u64 begin_ns = pf_thread_cpu_ns(), due_ns = 0, used_ns;
+	u64 scanned;
+
+	if (!mutex_trylock(&vm->turn_lock)) {
+		/* It is being unfolded, which may take long: others must not wait for it. */
+		pf_scan_put_vm(vm, NSEC_PER_USEC, ktime_get_ns() + PF_EMPTY_PASS_NS);
+		return;
+	}
+	if (!vm->removed && pf_vm_get_users(vm)) {
+		due_ns = pf_turn_scan(worker, vm);
+		pf_vm_put_users(vm);
+	} else {
+		/* It is being removed; do not spin on it until then. */
+		due_ns = ktime_get_ns() + PF_EMPTY_PASS_NS;
+	}
+	used_ns = pf_thread_cpu_ns() - begin_ns;
+	WRITE_ONCE(vm->cpu_ns, vm->cpu_ns + used_ns);
+	scanned = worker->turn.count[PF_STAT_SCANNED];
+	vm->scanned_now += scanned;
+	pf_cadence_found(&worker->cadence, scanned, pf_turn_found(worker));
+	pf_stats_flush(&worker->turn, &vm->stats);
+	mutex_unlock(&vm->turn_lock);
+	/*
+	 * The clock of a thread moves by ticks at the least; a turn costs something all the same.
+	 */
+	pf_scan_put_vm(vm, max_t(u64, used_ns, NSEC_PER_USEC), due_ns);
+}
+
+/* Begin anew with another budget. */
+static void pf_worker_set_percent(struct pf_worker *worker)
+{
+	worker->percent = READ_ONCE(pf_knobs.cpu_percent);
+	pf_cadence_init(&worker->cadence, worker->percent, ktime_get_ns(), pf_thread_cpu_ns());
+	WRITE_ONCE(pf_percent_now, worker->cadence.now);
+}
+
+static void pf_worker_rest(u64 wait_ns, int kicks)
+{
+	u64 jiffies_max = nsecs_to_jiffies64(min_t(u64, wait_ns, PF_REST_MAX_NS));
+
+	if (wait_ns == U64_MAX)
+		wait_event_freezable(pf_scan_wait, kthread_should_stop() ||
+				     atomic_read(&pf_scan_kicks) != kicks);
+	else
+		wait_event_freezable_timeout(pf_scan_wait, kthread_should_stop() ||
+					     atomic_read(&pf_scan_kicks) != kicks,
+					     max_t(u64, jiffies_max, 1));
+}
+
+/* Do one turn if the budget allows it. Returns how long to wait before the next step, 0 for not. */
+static u64 pf_worker_step(struct pf_worker *worker)
+{
+	u64 wait_ns, cpu_ns = worker->cpu_ns;
+	struct pf_vm *vm;
+
+	if (worker->percent != READ_ONCE(pf_knobs.cpu_percent))
+		pf_worker_set_percent(worker);
+	/* A rest that was cut short goes on here: the account says what is left of it. */
+	wait_ns = pf_cadence_rest(&worker->cadence, ktime_get_ns(), pf_thread_cpu_ns());
+	if (wait_ns)
+		return wait_ns;
+	vm = pf_scan_next_vm(&wait_ns);
+	if (!vm)
+		return wait_ns;
+	pf_turn_run(worker, vm);
+	WRITE_ONCE(pf_percent_now, worker->cadence.now);
+	worker->cpu_ns = pf_thread_cpu_ns();
+	atomic64_add(worker->cpu_ns - cpu_ns, &pf_totals.cpu_ns);
+	return 0;
+}
+
+static int pf_worker_run(void *data)
+{
+	struct pf_worker *worker = data;
+
+	set_freezable();
+	set_user_nice(current, PF_SCAN_NICE);
+	pf_worker_set_percent(worker);
+	while (!kthread_should_stop()) {
+		int kicks = atomic_read(&pf_scan_kicks);
+		u64 wait_ns = pf_worker_step(worker);
+
+		if (wait_ns)
+			pf_worker_rest(wait_ns, kicks);
+		else
+			cond_resched();
+		try_to_freeze();
+	}
+	return 0;
+}
+
+static struct pf_worker *pf_worker_new(unsigned int no)
+{
+	struct pf_worker *worker =
+		pf_fault(PF_FAULT_WORKER) ? NULL : kvzalloc(sizeof(*worker), GFP_KERNEL);
+
+	if (!worker)
+		return ERR_PTR(-ENOMEM);
+	worker->ns_per_page = PF_NS_PER_PAGE;
+	worker->task = kthread_run(pf_worker_run, worker, "pagefold/%u", no);
+	if (IS_ERR(worker->task)) {
+		int err = PTR_ERR(worker->task);
+
+		kvfree(worker);
+		return ERR_PTR(err);
+	}
+	return worker;
+}
+
+/**
+ * pf_scan_start() - begin to scan
+ * @threads: how many, 1..PF_THREADS_MAX
+ *
+ * Context: no scan is running; callers exclude each other; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int pf_scan_start(unsigned int threads)
+{
+	unsigned int i;
+
+	for (i = 0; i < threads; i++) {
+		struct pf_worker *worker = pf_worker_new(i);
+
+		if (IS_ERR(worker)) {
+			pf_scan_stop();
+			return PTR_ERR(worker);
+		}
+		pf_workers[i] = worker;
+	}
+	return 0;
+}
+
+/**
+ * pf_scan_stop() - stop to scan
+ *
+ * When this returns no thread is running. What is folded stays so.
+ *
+ * Context: callers exclude each other; sleeps for no longer than a few ranges take.
+ */
+void pf_scan_stop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < PF_THREADS_MAX; i++) {
+		if (!pf_workers[i])
+			continue;
+		kthread_stop(pf_workers[i]->task);
+		kvfree(pf_workers[i]);
+		pf_workers[i] = NULL;
+	}
+	WRITE_ONCE(pf_percent_now, 0);
+}
+
+/**
+ * pf_scan_percent_now() - the budget in force
+ *
+ * Return: percent of one CPU for each thread; 0 when none is running.
+ */
+unsigned int pf_scan_percent_now(void)
+{
+	return READ_ONCE(pf_percent_now);
+}
+
+/**
+ * pf_scan_bytes() - what the scan costs in memory
+ */
+size_t pf_scan_bytes(void)
+{
+	return pf_hint_table_bytes(&pf_hints) +
+	       atomic64_read(&pf_totals.regions) * sizeof(struct pf_region) +
+	       pf_vm_count() * sizeof(struct pf_vm);
+}
+
+/**
+ * pf_scan_exit() - give the hint table back
+ *
+ * Context: no scan is running, and there are no VMs.
+ */
+void pf_scan_exit(void)
+{
+	pf_hint_table_free(&pf_hints);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The scan: threads, turns, passes. */
+#ifndef PF_SCAN_H
+#define PF_SCAN_H
+
+#include "cadence.h"
+#include "fold.h"
+#include "frame.h"
+#include "hint.h"
+#include "snapshot.h"
+#include "vm.h"
+
+#define PF_THREADS_MAX	16
+
+/**
+ * struct pf_knobs - what users may set, read without locks
+ * @cpu_percent: of one CPU for each thread, or PF_CPU_PERCENT_AUTO
+ * @pass_interval_ms: from the beginning of one pass of a VM to the next
+ * @huge_pages: pages of a huge page that must be foldable for it to be split
+ * @hold_max_us: for how long a batch may hold an mmap lock
+ * @fold_zero: fold zero pages with the kernel's own; otherwise they stay as they are
+ * @fold_all: fold each page with itself, again and again; debug build only
+ */
+struct pf_knobs {
+	unsigned int cpu_percent;
+	unsigned int pass_interval_ms;
+	unsigned int huge_pages;
+	unsigned int hold_max_us;
+	bool fold_zero;
+	bool fold_all;
+};
+
+extern struct pf_knobs pf_knobs;
+
+/**
+ * struct pf_pair - a page and the place of another that may equal it
+ * @place: where the other one was seen
+ * @frame: what both are to be folded with, with a reference; or NULL
+ * @i: the page's index in the range
+ * @equal: they were equal when compared
+ * @stale: the hint is out of date, not merely one of another content that looks alike
+ * @huge: the other one belongs to a huge page
+ */
+struct pf_pair {
+	struct pf_place place;
+	struct page *frame;
+	u16 i;
+	bool equal;
+	bool stale;
+	bool huge;
+};
+
+/* Most pages meet one hint at the most; those beyond this meet theirs in the next pass. */
+#define PF_PAIRS_MAX	(2 * PF_REGION_PAGES)
+
+/**
+ * struct pf_worker - a scan thread and its room to work in
+ * @task: the thread
+ * @cadence: its budget
+ * @percent: what the budget was made for
+ * @cpu_ns: CPU time that it has accounted for
+ * @ns_per_page: how long folding a page holds the mmap lock, a moving average
+ * @turn: counts of this turn
+ * @snap: the range of this turn
+ * @page: pages of the range that may be folded; NULL for others
+ * @held: the folios behind them that a reference is held on
+ * @nr_held: how many
+ * @huge: the range is mapped by a huge page
+ * @target: what each page is to be folded with, a reference on each frame
+ * @hash: of each page
+ * @pair: pages that met a hint
+ * @paired: pages of the range of which an equal one was found
+ * @nr_pairs: how many
+ * @peer_snap: a range that hints led to
+ * @peer_target: as @target, for a region of a peer
+ * @peer_turn: counts for a peer
+ * @fold: the batch under way
+ */
+struct pf_worker {
+	struct task_struct *task;
+	struct pf_cadence cadence;
+	unsigned int percent;
+	u64 cpu_ns;
+	u64 ns_per_page;
+	struct pf_stats turn;
+	struct pf_snapshot snap;
+	struct page *page[PF_REGION_PAGES];
+	struct folio *held[PF_REGION_PAGES];
+	unsigned int nr_held;
+	bool huge;
+	struct page *target[PF_REGION_PAGES];
+	u64 hash[PF_REGION_PAGES];
+	struct pf_pair pair[PF_PAIRS_MAX];
+	DECLARE_BITMAP(paired, PF_REGION_PAGES);
+	unsigned int nr_pairs;
+	struct pf_snapshot peer_snap;
+	struct page *peer_target[PF_REGION_PAGES];
+	struct pf_stats peer_turn;
+	struct pf_fold fold;
+};
+
+/* The hint table, against its own resize: shared to use it, exclusive to resize. */
+extern struct rw_semaphore pf_hint_lock;
+extern struct pf_hint_table pf_hints;
+
+void pf_scan_add(struct pf_vm *vm);
+void pf_scan_del(struct pf_vm *vm);
+void pf_scan_kick(void);
+void pf_scan_wake_vms(void);
+int pf_scan_start(unsigned int threads);
+void pf_scan_stop(void);
+void pf_scan_exit(void);
+unsigned int pf_scan_percent_now(void);
+size_t pf_scan_bytes(void);
+void pf_scan_set_share(struct pf_vm *vm, u32 share);
+
+void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
+		   unsigned int nr);
+struct pf_frame_key pf_range_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
+u64 pf_range_hint_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
+u64 pf_hint_key(const struct pf_frame_key *key);
+unsigned int pf_range_threshold(struct pf_vm *vm, unsigned long start);
+struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
+
+void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long start, unsigned int nr,
+		   struct page **target, struct page **page, struct pf_stats *turn);
+
+unsigned int pf_pair_compare(struct pf_worker *worker, struct pf_vm *vm);
+void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm);
+void pf_pair_fold(struct pf_worker *worker, struct pf_vm *vm);
+
+#endif /* PF_SCAN_H */

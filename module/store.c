@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The store: owns the frames, their pages and their tree.
+ *
+ * A frame's page is always freshly allocated, never one of a VM: a VM must not choose the physical
+ * place of what others will map. Frames can be neither moved nor swapped, so they are taken from
+ * blocks of several pages, to lie side by side instead of all over the memory.
+ *
+ * A frame needs no reverse map and no count of its users: each mapping holds a reference on the
+ * page, and the tree holds one. When that is the last, the frame is unused, and nobody can find it
+ * but through the tree.
+ */
+#include <linux/highmem.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/rwsem.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "fault.h"
+#include "hash.h"
+#include "store.h"
+#include "trace.h"
+
+/* 16 pages: a block is used up soon, and is there when memory is not quite whole any more. */
+#define PF_POOL_ORDER	4
+#define PF_FRAME_GFP	(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
+/* A block is taken where there is one: nothing is reclaimed or compacted for it. */
+#define PF_BLOCK_GFP	(PF_FRAME_GFP & ~__GFP_RECLAIM)
+/* A frame takes no more mappings than this: 4 TiB of equal pages. */
+#define PF_FRAME_REFS_MAX	((int)BIT(30))
+/* How many frames are looked at while the lock is held. */
+#define PF_REAP_BATCH	64
+/* Each second a sixteenth of the frames is looked at, but from 32 to 128 MiB of them. */
+#define PF_REAP_INTERVAL	HZ
+#define PF_REAP_SHIFT		4
+#define PF_REAP_MIN		8192UL
+#define PF_REAP_MAX		32768UL
+
+unsigned long pf_store_mark __read_mostly;
+
+static struct pf_seed pf_store_seed __read_mostly;
+static struct kmem_cache *pf_frame_cache;
+static struct shrinker *pf_store_shrinker;
+
+/* Protects the tree; and pf_cross_nodes, which may change only while the tree is empty. */
+static DECLARE_RWSEM(pf_store_lock);
+static struct pf_frame_tree pf_store_tree = { .root = RB_ROOT };
+static bool pf_cross_nodes = true;
+static atomic64_t pf_frames_allocated;
+static atomic64_t pf_frames_freed;
+
+static void pf_store_reap_some(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(pf_store_reap_work, pf_store_reap_some);
+
+/* Pages of blocks that are not frames yet, for each node; pf_pool_lock. */
+static DEFINE_SPINLOCK(pf_pool_lock);
+static struct list_head *pf_pool;
+static unsigned long pf_pool_pages;
+
+static struct page *pf_pool_take(int node)
+{
+	struct page *page;
+
+	spin_lock(&pf_pool_lock);
+	page = list_first_entry_or_null(&pf_pool[node], struct page, lru);
+	if (page) {
+		list_del(&page->lru);
+		pf_pool_pages--;
+	}
+	spin_unlock(&pf_pool_lock);
+	return page;
+}
+
+static void pf_pool_put(struct page *page)
+{
+	spin_lock(&pf_pool_lock);
+	list_add_tail(&page->lru, &pf_pool[page_to_nid(page)]);
+	pf_pool_pages++;
+	spin_unlock(&pf_pool_lock);
+}
+
+static unsigned long pf_pool_free_all(void)
+{
+	unsigned long nr = 0;
+	struct page *page;
+	int node;
+
+	for (node = 0; node < nr_node_ids; node++) {
+		while ((page = pf_pool_take(node))) {
+			__free_page(page);
+			nr++;
+		}
+	}
+	return nr;
+}
+
+/* A page on @node, one of a block if there is one to be had. */
+static struct page *pf_pool_alloc(int node)
+{
+	struct page *page;
+	gfp_t here = pf_store_cross_nodes() ? 0 : __GFP_THISNODE;
+	int i;
+
+	if (pf_fault(PF_FAULT_FRAME_PAGE))
+		return NULL;
+	page = pf_pool_take(node);
+	if (page)
+		return page;
+	page = pf_fault(PF_FAULT_FRAME_BLOCK) ? NULL :
+		alloc_pages_node(node, PF_BLOCK_GFP | here, PF_POOL_ORDER);
+	if (!page)
+		return alloc_pages_node(node, PF_FRAME_GFP | here, 0);
+	split_page(page, PF_POOL_ORDER);
+	for (i = 1; i < 1 << PF_POOL_ORDER; i++)
+		pf_pool_put(page + i);
+	return page;
+}
+
+/**
+ * pf_store_hash() - hash a page
+ * @page: behind a reference; it may change meanwhile
+ */
+u64 pf_store_hash(struct page *page)
+{
+	void *data = kmap_local_page(page);
+	u64 hash = pf_page_hash(data, &pf_store_seed);
+
+	kunmap_local(data);
+	return hash;
+}
+
+/**
+ * pf_store_node() - the NUMA node in the key of a page's frame
+ * @page: a page that may be folded
+ */
+s32 pf_store_node(struct page *page)
+{
+	return READ_ONCE(pf_cross_nodes) ? NUMA_NO_NODE : page_to_nid(page);
+}
+
+/**
+ * pf_store_find() - the frame with the content of this page
+ * @key: of the page
+ * @page: behind a reference; it may change meanwhile
+ *
+ * Context: takes pf_store_lock for reading.
+ * Return: the frame's page with a reference for the caller, or NULL. The content must be compared
+ * again when nobody can change it.
+ */
+struct page *pf_store_find(const struct pf_frame_key *key, struct page *page)
+{
+	struct page *found = NULL;
+	struct pf_frame *frame;
+	void *data;
+
+	if (RB_EMPTY_ROOT(&pf_store_tree.root))
+		return NULL;
+	down_read(&pf_store_lock);
+	data = kmap_local_page(page);
+	frame = pf_frame_find(&pf_store_tree, key, data);
+	kunmap_local(data);
+	/* The count of references must not overflow, however many pages are equal. */
+	if (frame && page_count(frame->page) < PF_FRAME_REFS_MAX) {
+		found = frame->page;
+		get_page(found);
+	}
+	up_read(&pf_store_lock);
+	return found;
+}
+
+/* A page with the content that @page has now, marked as ours. */
+static struct page *pf_store_copy(struct page *page)
+{
+	struct page *copy = pf_pool_alloc(page_to_nid(page));
+
+	if (!copy)
+		return NULL;
+	copy_highpage(copy, page);
+	/* What the pages' owners wrote must be there before anyone finds the frame. */
+	__folio_mark_uptodate(page_folio(copy));
+	set_page_private(copy, pf_store_mark);
+	atomic64_inc(&pf_frames_allocated);
+	return copy;
+}
+
+static void pf_store_drop(struct page *page)
+{
+	set_page_private(page, 0);
+	put_page(page);
+	atomic64_inc(&pf_frames_freed);
+}
+
+static void pf_store_reap_later(void)
+{
+	queue_delayed_work(system_dfl_wq, &pf_store_reap_work, PF_REAP_INTERVAL);
+}
+
+/* Add @copy to the tree, or find that its like is there. Consumes @frame and @copy if so. */
+static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
+{
+	struct pf_frame *there;
+
+	down_write(&pf_store_lock);
+	there = pf_frame_add(&pf_store_tree, frame);
+	get_page(there->page);
+	up_write(&pf_store_lock);
+	if (there == frame) {
+		pf_store_reap_later();
+		trace_pagefold_frame_new(frame->key.domain);
+		return copy;
+	}
+	kmem_cache_free(pf_frame_cache, frame);
+	pf_store_drop(copy);
+	return there->page;
+}
+
+/**
+ * pf_store_add() - a frame with the content of this page, made if need be
+ * @key: of the page
+ * @page: behind a reference; it may change meanwhile
+ * @changed: set if it did, and has another hash now
+ *
+ * Context: takes pf_store_lock; may sleep.
+ * Return: the frame's page with a reference for the caller; NULL for want of memory or if the page
+ * changed.
+ */
+struct page *pf_store_add(const struct pf_frame_key *key, struct page *page, bool *changed)
+{
+	struct pf_frame *frame;
+	struct page *copy;
+
+	*changed = false;
+	frame = pf_fault(PF_FAULT_FRAME_NODE) ? NULL :
+		kmem_cache_alloc(pf_frame_cache, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
+	if (!frame)
+		return NULL;
+	copy = pf_store_copy(page);
+	if (!copy)
+		goto free_frame;
+	if (pf_store_hash(copy) != key->hash) {
+		*changed = true;
+		goto drop_copy;
+	}
+	frame->key = *key;
+	frame->page = copy;
+	return pf_store_insert(frame, copy);
+
+drop_copy:
+	pf_store_drop(copy);
+free_frame:
+	kmem_cache_free(pf_frame_cache, frame);
+	return NULL;
+}
+
+/**
+ * pf_store_new_private() - a frame for one page alone, which nobody finds
+ * @page: behind a reference
+ *
+ * The storm folds every page with itself through this.
+ *
+ * Return: the page with the only reference, or NULL for want of memory.
+ */
+struct page *pf_store_new_private(struct page *page)
+{
+	struct page *copy = pf_store_copy(page);
+
+	if (copy)
+		atomic64_inc(&pf_frames_freed);
+	return copy;
+}
+
+static void pf_store_del(struct pf_frame *frame)
+{
+	pf_frame_del(&pf_store_tree, frame);
+	trace_pagefold_frame_free(frame->key.domain);
+	pf_store_drop(frame->page);
+	kmem_cache_free(pf_frame_cache, frame);
+}
+
+/* Look at up to @nr frames in turn, free the unused. Caller holds the lock for writing. */
+static unsigned long pf_store_reap_locked(unsigned long nr)
+{
+	unsigned long freed = 0;
+	struct pf_frame *frame;
+
+	lockdep_assert_held_write(&pf_store_lock);
+	for (nr = min(nr, pf_store_tree.nr); nr; nr--) {
+		frame = pf_frame_next(&pf_store_tree);
+		if (page_count(frame->page) != 1)
+			continue;
+		pf_store_del(frame);
+		freed++;
+	}
+	return freed;
+}
+
+/**
+ * pf_store_reap() - free some frames that nobody maps any more
+ * @nr: how many to look at
+ *
+ * Context: takes pf_store_lock; may sleep.
+ * Return: how many were freed.
+ */
+unsigned long pf_store_reap(unsigned long nr)
+{
+	unsigned long freed = 0;
+
+	for (nr = min(nr, pf_store_frames()); nr;) {
+		unsigned long batch = min_t(unsigned long, nr, PF_REAP_BATCH);
+
+		down_write(&pf_store_lock);
+		freed += pf_store_reap_locked(batch);
+		up_write(&pf_store_lock);
+		nr -= batch;
+		cond_resched();
+	}
+	return freed;
+}
+
+/**
+ * pf_store_reap_all() - free all frames that nobody maps any more
+ *
+ * Context: takes pf_store_lock; may sleep.
+ */
+void pf_store_reap_all(void)
+{
+	pf_store_reap(ULONG_MAX);
+}
+
+/*
+ * Nobody tells when the last mapping of a frame goes, so they are looked at, as long as there are
+ * any.
+ */
+static void pf_store_reap_some(struct work_struct *work)
+{
+	unsigned long nr = pf_store_frames();
+
+	pf_store_reap(clamp(nr >> PF_REAP_SHIFT, PF_REAP_MIN, PF_REAP_MAX));
+	if (pf_store_frames())
+		pf_store_reap_later();
+}
+
+static unsigned long pf_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long nr = READ_ONCE(pf_store_tree.nr) + READ_ONCE(pf_pool_pages);
+
+	return nr ?: SHRINK_EMPTY;
+}
+
+/* Reclaim may come from our own allocations, so a lock that is taken is left alone. */
+static unsigned long pf_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long freed = pf_pool_free_all();
+
+	if (!down_write_trylock(&pf_store_lock))
+		return freed ?: SHRINK_STOP;
+	freed += pf_store_reap_locked(sc->nr_to_scan);
+	up_write(&pf_store_lock);
+	return freed;
+}
+
+/**
+ * pf_store_frames() - how many frames there are
+ */
+unsigned long pf_store_frames(void)
+{
+	return READ_ONCE(pf_store_tree.nr);
+}
+
+/**
+ * pf_store_allocated() - how many frames were made since the module was loaded
+ */
+unsigned long pf_store_allocated(void)
+{
+	return atomic64_read(&pf_frames_allocated);
+}
+
+/**
+ * pf_store_freed() - how many frames were let go since the module was loaded
+ */
+unsigned long pf_store_freed(void)
+{
+	return atomic64_read(&pf_frames_freed);
+}
+
+/**
+ * pf_store_bytes() - what the store costs beyond the frames themselves
+ */
+size_t pf_store_bytes(void)
+{
+	return pf_store_frames() * sizeof(struct pf_frame) + READ_ONCE(pf_pool_pages) * PAGE_SIZE;
+}
+
+/**
+ * pf_store_cross_nodes() - may pages of different NUMA nodes share a frame
+ */
+bool pf_store_cross_nodes(void)
+{
+	return READ_ONCE(pf_cross_nodes);
+}
+
+/**
+ * pf_store_set_cross_nodes() - may pages of different NUMA nodes share a frame
+ * @cross: whether they may
+ *
+ * Return: 0; -EBUSY while there are frames, for they are sorted by the old rule.
+ */
+int pf_store_set_cross_nodes(bool cross)
+{
+	int err = 0;
+
+	pf_store_reap_all();
+	down_write(&pf_store_lock);
+	if (cross != pf_cross_nodes && !RB_EMPTY_ROOT(&pf_store_tree.root))
+		err = -EBUSY;
+	else
+		WRITE_ONCE(pf_cross_nodes, cross);
+	up_write(&pf_store_lock);
+	return err;
+}
+
+/**
+ * pf_store_init() - begin without frames
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pf_store_init(void)
+{
+	int node;
+
+	get_random_bytes(&pf_store_seed, sizeof(pf_store_seed));
+	pf_store_mark = get_random_long() | 1;
+	pf_pool = kcalloc(nr_node_ids, sizeof(*pf_pool), GFP_KERNEL);
+	if (!pf_pool)
+		return -ENOMEM;
+	for (node = 0; node < nr_node_ids; node++)
+		INIT_LIST_HEAD(&pf_pool[node]);
+	pf_frame_cache = kmem_cache_create("pagefold_frame", sizeof(struct pf_frame), 0, 0, NULL);
+	if (!pf_frame_cache)
+		goto free_pool;
+	pf_store_shrinker = shrinker_alloc(0, "pagefold");
+	if (!pf_store_shrinker)
+		goto destroy_cache;
+	pf_store_shrinker->count_objects = pf_shrink_count;
+	pf_store_shrinker->scan_objects = pf_shrink_scan;
+	pf_store_shrinker->seeks = DEFAULT_SEEKS;
+	pf_shrinker_register(pf_store_shrinker);
+	return 0;
+
+destroy_cache:
+	kmem_cache_destroy(pf_frame_cache);
+free_pool:
+	kfree(pf_pool);
+	return -ENOMEM;
+}
+
+/**
+ * pf_store_exit() - let go of all frames
+ *
+ * Those that are mapped live on as ordinary pages until their last mapping goes; without the mark,
+ * so that no later load takes them for its own.
+ */
+void pf_store_exit(void)
+{
+	struct rb_node *node;
+
+	cancel_delayed_work_sync(&pf_store_reap_work);
+	shrinker_free(pf_store_shrinker);
+	while ((node = rb_first(&pf_store_tree.root))) {
+		pf_store_del(rb_entry(node, struct pf_frame, rb));
+		cond_resched();
+	}
+	pf_pool_free_all();
+	kmem_cache_destroy(pf_frame_cache);
+	kfree(pf_pool);
+}

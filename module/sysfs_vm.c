@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/pagefold/vms/<pid>/: only translates text.
+ *
+ * Nothing here takes the lock that VMs are removed under: removal waits for users of these files.
+ */
+#include <linux/kobject.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "domain.h"
+#include "parse.h"
+#include "scan.h"
+#include "sysfs.h"
+
+static ssize_t pf_name_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct pf_vm *vm = pf_vm_of_kobj(kobj);
+	char name[PF_NAME_MAX];
+
+	spin_lock(&vm->name_lock);
+	strscpy(name, vm->name, sizeof(name));
+	spin_unlock(&vm->name_lock);
+	return sysfs_emit(buf, "%s\n", name);
+}
+
+static ssize_t pf_name_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			     size_t len)
+{
+	struct pf_vm *vm = pf_vm_of_kobj(kobj);
+	char name[PF_NAME_MAX];
+	int err = pf_parse_name(buf, len, name);
+
+	if (err)
+		return err;
+	spin_lock(&vm->name_lock);
+	strscpy(vm->name, name, sizeof(vm->name));
+	spin_unlock(&vm->name_lock);
+	return len;
+}
+PF_ATTR_RW(name);
+
+static ssize_t pf_domain_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct pf_vm *vm = pf_vm_of_kobj(kobj);
+	char name[PF_NAME_MAX];
+
+	spin_lock(&vm->name_lock);
+	strscpy(name, vm->domain->name, sizeof(name));
+	spin_unlock(&vm->name_lock);
+	return sysfs_emit(buf, "%s\n", name);
+}
+
+static ssize_t pf_domain_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			       size_t len)
+{
+	char name[PF_NAME_MAX];
+	int err = pf_parse_name(buf, len, name);
+
+	if (!err)
+		err = pf_vm_set_domain(pf_vm_of_kobj(kobj), name);
+	return err ?: len;
+}
+PF_ATTR_RW(domain);
+
+static ssize_t pf_policy_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct pf_vm *vm = pf_vm_of_kobj(kobj);
+
+	return sysfs_emit(buf, "%s\n",
+			  READ_ONCE(vm->policy) == PF_POLICY_ALWAYS ? "always" : "madvise");
+}
+
+static ssize_t pf_policy_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			       size_t len)
+{
+	struct pf_vm *vm = pf_vm_of_kobj(kobj);
+	enum pf_policy policy;
+	int err = pf_parse_policy(buf, len, &policy);
+
+	if (err)
+		return err;
+	WRITE_ONCE(vm->policy, policy);
+	return len;
+}
+PF_ATTR_RW(policy);
+
+static ssize_t pf_share_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(pf_vm_of_kobj(kobj)->turn.share));
+}
+
+static ssize_t pf_share_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			      size_t len)
+{
+	unsigned int share;
+	int err = pf_parse_uint(buf, len, PF_SHARE_MIN, PF_SHARE_MAX, &share);
+
+	if (err)
+		return err;
+	pf_scan_set_share(pf_vm_of_kobj(kobj), share);
+	return len;
+}
+PF_ATTR_RW(share);
+
+static ssize_t pf_unfold_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			       size_t len)
+{
+	unsigned int one;
+	int err = pf_parse_uint(buf, len, 1, 1, &one);
+
+	if (!err)
+		err = pf_vm_unfold(pf_vm_of_kobj(kobj));
+	return err ?: len;
+}
+PF_ATTR_WO(unfold);
+
+/* Files that only show a number of the VM. */
+#define PF_VM_NUMBER(name, value)								\
+	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+					char *buf)						\
+	{											\
+		struct pf_vm *vm = pf_vm_of_kobj(kobj);						\
+												\
+		return sysfs_emit(buf, "%llu\n", (u64)(value));				\
+	}											\
+	PF_ATTR_RO(name)
+
+static u64 pf_vm_resident_bytes(struct pf_vm *vm)
+{
+	struct mm_struct *mm = vm->watch.mm;
+
+	return (u64)(get_mm_counter(mm, MM_ANONPAGES) + get_mm_counter(mm, MM_FILEPAGES) +
+		     get_mm_counter(mm, MM_SHMEMPAGES)) * PAGE_SIZE;
+}
+
+static u64 pf_vm_saved_bytes(struct pf_vm *vm)
+{
+	return pf_saved_pages(READ_ONCE(vm->folded_pages), READ_ONCE(vm->zero_pages)) * PAGE_SIZE;
+}
+
+static u64 pf_vm_skipped_pages(struct pf_vm *vm)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = PF_SKIP_FIRST; i < PF_NR_STATS; i++)
+		sum += READ_ONCE(vm->stats.count[i]);
+	return sum;
+}
+
+PF_VM_NUMBER(resident_bytes, pf_vm_resident_bytes(vm));
+PF_VM_NUMBER(eligible_bytes, READ_ONCE(vm->eligible_pages) * PAGE_SIZE);
+PF_VM_NUMBER(folded_pages, READ_ONCE(vm->folded_pages));
+PF_VM_NUMBER(zero_pages, READ_ONCE(vm->zero_pages));
+PF_VM_NUMBER(saved_bytes, pf_vm_saved_bytes(vm));
+PF_VM_NUMBER(passes, READ_ONCE(vm->passes));
+PF_VM_NUMBER(cpu_ns, READ_ONCE(vm->cpu_ns));
+PF_VM_NUMBER(skipped_pages, pf_vm_skipped_pages(vm));
+
+#define PF_VM_EVENT_FILE(name, file)	\
+	PF_VM_NUMBER(file, READ_ONCE(vm->stats.count[PF_STAT_##name]));
+PF_EVENTS(PF_VM_EVENT_FILE)
+
+#define PF_VM_LIST_EVENT(name, file)	&pf_attr_##file.attr,
+
+static struct attribute *pf_vm_attrs[] = {
+	&pf_attr_name.attr,
+	&pf_attr_domain.attr,
+	&pf_attr_policy.attr,
+	&pf_attr_share.attr,
+	&pf_attr_unfold.attr,
+	&pf_attr_resident_bytes.attr,
+	&pf_attr_eligible_bytes.attr,
+	&pf_attr_folded_pages.attr,
+	&pf_attr_zero_pages.attr,
+	&pf_attr_saved_bytes.attr,
+	&pf_attr_passes.attr,
+	&pf_attr_cpu_ns.attr,
+	&pf_attr_skipped_pages.attr,
+	PF_EVENTS(PF_VM_LIST_EVENT)
+	NULL
+};
+ATTRIBUTE_GROUPS(pf_vm);
+
+const struct kobj_type pf_vm_ktype = {
+	.release = pf_vm_release,
+	.sysfs_ops = &kobj_sysfs_ops,
+	.default_groups = pf_vm_groups,
+};

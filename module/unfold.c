@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Give a VM private copies of its folded pages again.
+ *
+ * The core does the copying, by a fault that asks for a page of the mapping's own: it works on
+ * read-only mappings too, charges the VM, and changes no permission. No table is changed here.
+ *
+ * What must be found are all frames that the address space maps, also those that moved meanwhile,
+ * or whose mapping may not be read any more. So the walk is repeated until one finds nothing.
+ *
+ * Zero pages stay as they are: they are shared with nobody.
+ */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/page_counter.h>
+#include <linux/sched/signal.h>
+
+#include "fault.h"
+#include "snapshot.h"
+#include "unfold.h"
+
+/* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
+#define PF_UNFOLD_TRIES		8
+/* Free memory that unfolding leaves to others: a 64th of all, at least 16 MiB. */
+#define PF_UNFOLD_RESERVE_SHIFT	6
+#define PF_UNFOLD_RESERVE_MIN	(16UL << (20 - PAGE_SHIFT))
+
+static bool pf_unfold_cancelled;
+
+/**
+ * pf_unfold_cancel() - have whoever is unfolding give up soon, or not
+ * @cancel: whether to
+ */
+void pf_unfold_cancel(bool cancel)
+{
+	WRITE_ONCE(pf_unfold_cancelled, cancel);
+}
+
+#ifdef CONFIG_MEMCG
+/*
+ * Is there room in the VM's memory cgroup? Copies are charged to it, frames are not. What the group
+ * could reclaim for them does not count: who asks for too much there is killed.
+ */
+static bool pf_unfold_has_room(struct mm_struct *mm)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm), *up;
+	bool room = true;
+
+	for (up = memcg; up && room; up = parent_mem_cgroup(up))
+		room = page_counter_read(&up->memory) + PF_REGION_PAGES <=
+		       READ_ONCE(up->memory.max);
+	mem_cgroup_put(memcg);
+	return room;
+}
+#else
+static bool pf_unfold_has_room(struct mm_struct *mm)
+{
+	return true;
+}
+#endif
+
+static bool pf_unfold_has_memory(struct mm_struct *mm)
+{
+	unsigned long reserve = max(totalram_pages() >> PF_UNFOLD_RESERVE_SHIFT,
+				    PF_UNFOLD_RESERVE_MIN);
+
+	return si_mem_available() >= (long)reserve && pf_unfold_has_room(mm);
+}
+
+static bool pf_unfold_interrupted(void)
+{
+	return signal_pending(current) || READ_ONCE(pf_unfold_cancelled);
+}
+
+/* The process is gone, and its memory only waits for us to let go of it. */
+static bool pf_unfold_orphaned(struct mm_struct *mm)
+{
+	return atomic_read(&mm->mm_users) == 1;
+}
+
+/**
+ * pf_unfold_page() - let an address have a page of its own
+ * @mm: whose address; the caller holds a reference on its users
+ * @addr: of a page that is folded
+ *
+ * Context: takes the mmap lock for reading; may sleep.
+ * Return: 0, also when the mapping is gone; -ENOMEM; -EBUSY when the core refuses.
+ */
+int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+	vm_fault_t fault = 0;
+
+	if (pf_fault(PF_FAULT_UNFOLD))
+		return -ENOMEM;
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start <= addr && vma_is_anonymous(vma))
+		fault = handle_mm_fault(vma, addr, PF_FAULT_UNSHARE | FAULT_FLAG_REMOTE, NULL);
+	mmap_read_unlock(mm);
+	if (fault & VM_FAULT_OOM)
+		return -ENOMEM;
+	return fault & VM_FAULT_ERROR ? -EBUSY : 0;
+}
+
+/* As pf_unfold_page(), if there is memory for it. */
+static int pf_unfold_copy(struct mm_struct *mm, unsigned long addr)
+{
+	return pf_unfold_has_memory(mm) ? pf_unfold_page(mm, addr) : -ENOMEM;
+}
+
+/*
+ * Pages of mappings that may not be read (PROT_NONE) do not show in a snapshot. Look at one through
+ * a forced get, which faults nothing in either. Returns 1 if it was folded, 0 if not, or an error.
+ */
+static int pf_unfold_hidden(struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page;
+	bool foreign;
+	long got;
+
+	mmap_read_lock(mm);
+	got = pf_get_user_pages_remote(mm, addr, 1, FOLL_FORCE | FOLL_NOFAULT | FOLL_GET, &page);
+	mmap_read_unlock(mm);
+	if (got != 1)
+		return 0;
+	foreign = pf_page_is_foreign(page);
+	put_page(page);
+	return foreign ? pf_unfold_copy(mm, addr) ?: 1 : 0;
+}
+
+/* As pf_unfold_hidden(), with what the snapshot says of the page. */
+static int pf_unfold_seen(struct mm_struct *mm, const struct pf_snapshot *snap, unsigned int i)
+{
+	unsigned long addr = snap->start + i * PAGE_SIZE;
+	struct page *page = pf_snapshot_page(snap, i);
+
+	/* Not to be read, or a NUMA hint is in the way: the snapshot does not say what is there. */
+	if (!page && !pf_snapshot_empty(snap, i))
+		return pf_unfold_hidden(mm, addr);
+	if (!page || !pf_page_is_foreign(page))
+		return 0;
+	return pf_unfold_copy(mm, addr) ?: 1;
+}
+
+/* One round over a range: how many pages were found folded, or an error. */
+static int pf_unfold_range_once(struct mm_struct *mm, struct pf_snapshot *snap, unsigned long start,
+				unsigned int nr)
+{
+	int err, found = 0;
+	unsigned int i;
+
+	err = pf_snapshot_take(snap, mm, start, nr);
+	if (err)
+		return err;
+	pf_snapshot_done(snap);
+	for (i = 0; i < nr; i++) {
+		err = pf_unfold_seen(mm, snap, i);
+		if (err < 0)
+			return err;
+		found += err;
+	}
+	return found;
+}
+
+/* Unfold a range: how many pages, or an error. */
+static int pf_unfold_range(struct mm_struct *mm, struct pf_snapshot *snap, unsigned long start,
+			   unsigned int nr)
+{
+	int try, found, first = 0;
+
+	for (try = 0; try < PF_UNFOLD_TRIES; try++) {
+		if (pf_unfold_interrupted())
+			return -EINTR;
+		found = pf_unfold_range_once(mm, snap, start, nr);
+		if (found == -EAGAIN)
+			continue;
+		if (found <= 0)
+			return found ?: first;
+		first = first ?: found;
+	}
+	return -EBUSY;
+}
+
+/* The next range of @mm at or above *@addr that can hold folded pages, at most one region. */
+static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
+{
+	struct vm_area_struct *vma;
+	unsigned long end = 0;
+
+	mmap_read_lock(mm);
+	while ((vma = find_vma(mm, *addr))) {
+		if (vma_is_anonymous(vma) && vma->anon_vma)
+			break;
+		*addr = vma->vm_end;
+	}
+	if (vma) {
+		*addr = max(*addr, vma->vm_start);
+		end = min(vma->vm_end, (*addr & PF_REGION_MASK) + PF_REGION_SIZE);
+	}
+	mmap_read_unlock(mm);
+	return vma ? (end - *addr) >> PAGE_SHIFT : 0;
+}
+
+/* Go once through the address space: 1 if anything was unfolded, 0 if not, or an error. */
+static int pf_unfold_walk(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+{
+	unsigned long addr = 0;
+	bool any = false;
+	unsigned int nr;
+	int found;
+
+	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr))) {
+		found = pf_unfold_range(mm, snap, addr, nr);
+		if (found < 0)
+			return found;
+		*unfolded += found;
+		any |= found;
+		addr += nr * PAGE_SIZE;
+		cond_resched();
+	}
+	return any;
+}
+
+/**
+ * pf_unfold_mm() - unfold everything of an address space
+ * @mm: whose pages; the caller holds a reference on its users, and keeps them from being folded
+ * @snap: room to work in
+ * @unfolded: counts the pages
+ *
+ * Context: takes the mmap lock for reading; sleeps.
+ * Return: 0 when nothing is folded any more; -EINTR when a signal came or it was cancelled; -ENOMEM
+ * when memory is short, on the host or in the VM's memory cgroup (what is unfolded stays so, and
+ * asking again goes on); -EBUSY when a page could not be copied.
+ */
+int pf_unfold_mm(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+{
+	int more;
+
+	do {
+		more = pf_unfold_walk(mm, snap, unfolded);
+	} while (more > 0);
+	return more;
+}
