@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What /proc tells of a VMM's process.
+ */
+#ifndef PF_PROCESS_H
+#define PF_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "registration.h"
+
+/*
+ * The guest's name in a VMM's command line, @len bytes of NUL-terminated arguments: what QEMU was
+ * given as "-name guest=NAME,..." or "-name NAME,...", sanitized.
+ * Return: false when there is none.
+ */
+bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 1]);
+
+/* The process that thread @tid is of. Return: its id, 0 when there is no such thread (any more). */
+int process_of_thread(const char *sysroot, int tid);
+
+/* A name for the VM of process @pid: the guest's, else the program's, else "pid-N". */
+void process_vm_name(const char *sysroot, int pid, char name[PF_NAME_MAX + 1]);
+
+/* Whether the process has the KVM device (with @device) or a KVM VM open. */
+bool process_has_kvm(const char *sysroot, int pid, bool device);
+
+#endif

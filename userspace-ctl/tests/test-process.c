@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is read of a process that may be hostile.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "tap.h"
+
+static bool guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 1])
+{
+	char *copy = malloc(len ? len : 1);
+	bool found;
+
+	memcpy(copy, cmdline, len);
+	name[0] = '\0';
+	found = cmdline_guest_name(copy, len, name);
+	free(copy);
+	return found;
+}
+
+#define ROW(cmdline, name) { cmdline, sizeof(cmdline) - 1, name }
+
+static bool command_lines(void)
+{
+	static const struct {
+		const char *cmdline;
+		size_t len;
+		const char *name;	/* NULL: none found */
+	} table[] = {
+		ROW("qemu-system-x86_64\0-name\0guest=vm1,debug-threads=on\0-m\0" "512\0", "vm1"),
+		ROW("qemu\0-name\0vm2\0", "vm2"),
+		ROW("qemu\0--name\0vm3\0", "vm3"),
+		ROW("qemu\0-name\0vm4,process=qemu-vm4\0", "vm4"),
+		ROW("qemu\0-name\0debug-threads=on,guest=vm5\0", "vm5"),
+		ROW("qemu\0-name\0guest=a,,b\0", "a-b"),
+		ROW("qemu\0-name\0guest=a b/c\0", "a-b-c"),
+		ROW("qemu\0-name\0first\0-name\0guest=last\0", "last"),
+		ROW("qemu\0-name\0guest=\0", NULL),
+		ROW("qemu\0-name\0debug-threads=on\0", NULL),
+		ROW("qemu\0-name\0on,process=x,other\0", "on"),
+		ROW("qemu\0-name\0\0", NULL),
+		ROW("qemu\0-name\0", NULL),
+		ROW("qemu\0-name", NULL),
+		ROW("qemu\0-name\0guest=cut", NULL),
+		ROW("\0\0\0", NULL),
+		ROW("", NULL),
+		ROW("qemu\0-name\0guest=\033]0;x\007\0", "-]0;x-"),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		char name[PF_NAME_MAX + 1], want[PF_NAME_MAX + 1];
+		bool found = guest_name(table[i].cmdline, table[i].len, name);
+
+		EXPECT(found == !!table[i].name, "row %zu: %s", i, name);
+		if (!found)
+			continue;
+		name_sanitize(table[i].name, want);
+		EXPECT(!strcmp(name, want) && name_is_valid(name), "row %zu: %s", i, name);
+	}
+	return true;
+}
+
+static bool noise(void)
+{
+	static const char * const pieces[] = {
+		"-name", "--name", "guest=", ",", "=", "a", "\x80", "",
+	};
+
+	srandom(2);
+	for (int round = 0; round < 20000; round++) {
+		char line[128], name[PF_NAME_MAX + 1];
+		size_t len = 0;
+
+		while (len < sizeof(line) - 8) {
+			const char *piece = pieces[random() % ARRAY_SIZE(pieces)];
+
+			memcpy(line + len, piece, strlen(piece));
+			len += strlen(piece);
+			if (random() % 2)
+				line[len++] = '\0';
+		}
+		len = random() % (len + 1);
+		if (guest_name(line, len, name))
+			EXPECT(name_is_valid(name), "round %d: %s", round, name);
+	}
+	return true;
+}
+
+static bool longest(void)
+{
+	static char line[4096] = "-name";
+	char name[PF_NAME_MAX + 1];
+
+	memset(line + 6, 'x', sizeof(line) - 7);
+	EXPECT(guest_name(line, sizeof(line), name), "not found");
+	EXPECT(strlen(name) == PF_NAME_MAX, "%zu characters", strlen(name));
+	return true;
+}
+
+static bool this_process(void)
+{
+	char name[PF_NAME_MAX + 1];
+
+	EXPECT(process_of_thread("", getpid()) == getpid(), "of itself");
+	EXPECT(!process_of_thread("", PF_PID_MAX), "of a thread that is not there");
+	process_vm_name("", getpid(), name);
+	EXPECT(!strcmp(name, "test-process"), "named %s", name);
+	process_vm_name("", PF_PID_MAX, name);
+	EXPECT(!strcmp(name, "pid-4194304"), "named %s", name);
+	EXPECT(!process_has_kvm("", PF_PID_MAX, true), "a process that is not there has KVM");
+	return true;
+}
+
+static bool descriptors(void)
+{
+	static const struct {
+		const char *target;
+		bool vm;
+	} table[] = {
+		{ "anon_inode:kvm-vm", true },
+		{ "anon_inode:kvm-vcpu:0", false },
+		{ "anon_inode:kvm-vm-not", false },
+		{ "anon_inode:kvm-v", false },
+		{ "/tmp/anon_inode:kvm-vm", false },
+	};
+	char root[] = "/tmp/test-process.XXXXXX", path[64], link[80];
+
+	EXPECT(mkdtemp(root), "mkdtemp");
+	snprintf(path, sizeof(path), "%s/proc", root);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/proc/7", root);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/proc/7/fd", root);
+	mkdir(path, 0700);
+	snprintf(link, sizeof(link), "%s/3", path);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		EXPECT(!symlink(table[i].target, link), "symlink");
+		EXPECT(process_has_kvm(root, 7, true) == table[i].vm, "row %zu", i);
+		unlink(link);
+	}
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/proc/7", root);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/proc", root);
+	rmdir(path);
+	rmdir(root);
+	return true;
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		{ "guest names in command lines", command_lines },
+		{ "noise gives valid names or none, within bounds", noise },
+		{ "an endless name is cut", longest },
+		{ "this process and one that is not there", this_process },
+		{ "a VM's descriptor is told from others", descriptors },
+	};
+
+	return tap_run(tests, ARRAY_SIZE(tests));
+}
