@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Blocks: runs of pages that the guest has free, handed over whole.
+ *
+ * A device discards one 4 KiB page for each PFN on its inflate queue, but an entry of a free page
+ * report in one call, whatever its length. Both mean the same to the host: the guest does not use
+ * this memory. So blocks are reported and then kept instead of going back to the free lists. The
+ * host loses whole huge pages instead of having them taken apart, and a block comes back without a
+ * word, because a reported page may be used at any time after the acknowledgment.
+ *
+ * A block that is ours:
+ *   page->lru		in a list of blocks
+ *   page->private	its order
+ *   PageOffline	each page of it: dumps leave it out, and it does not stand in the way when
+ *			memory goes offline, for which pb_blocks_offline() gives it back
+ *
+ * Blocks never come from movable zones: nobody could move them. Nobody reclaims for them either;
+ * what is not free in large blocks is taken page by page, see inflate.c.
+ */
+#include <linux/sched/clock.h>
+
+#include "balloon.h"
+#include "trace.h"
+
+#define PB_BLOCK_GFP	((GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC) & \
+			 ~__GFP_RECLAIM)
+/* A new target waits no longer than this for a batch to be full. */
+#define PB_BATCH_NS	(4 * NSEC_PER_MSEC)
+/* Freeing needs no acknowledgment: the batch only bounds how long the target is not looked at. */
+#define PB_FREE_PAGES	(SZ_256M >> PAGE_SHIFT)
+
+static unsigned int pb_block_order(struct page *page)
+{
+	return page_private(page);
+}
+
+static struct page *pb_block_alloc(unsigned int order)
+{
+	struct page *page = alloc_pages(PB_BLOCK_GFP, order);
+	unsigned long i;
+
+	if (!page)
+		return NULL;
+	for (i = 0; i < 1UL << order; i++)
+		pb_page_set_offline(page + i);
+	set_page_private(page, order);
+	return page;
+}
+
+static void pb_block_free(struct page *page)
+{
+	unsigned int order = pb_block_order(page);
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++)
+		pb_page_clear_offline(page + i);
+	set_page_private(page, 0);
+	__free_pages(page, order);
+}
+
+/**
+ * pb_held_add() - count what the device has acknowledged
+ * @b: the balloon
+ * @order: of the blocks
+ * @pages: how many pages of the guest more, or fewer when negative
+ *
+ * Context: caller holds @b->lock.
+ */
+void pb_held_add(struct pb_balloon *b, unsigned int order, long pages)
+{
+	lockdep_assert_held(&b->lock);
+	b->by_order[order] += pages;
+	WRITE_ONCE(b->held, b->held + pages);
+}
+
+/**
+ * pb_block_to_limbo() - put away a block that the device may still have
+ * @b: the balloon
+ * @page: the block, or a page
+ * @order: its order
+ *
+ * It is given back after the device has been reset.
+ */
+void pb_block_to_limbo(struct pb_balloon *b, struct page *page, unsigned int order)
+{
+	set_page_private(page, order);
+	spin_lock(&b->lock);
+	list_add(&page->lru, &b->limbo);
+	spin_unlock(&b->lock);
+}
+
+/* Allocate blocks, the largest first, until the batch is full, late, or there are no more. */
+static unsigned long pb_blocks_take(struct pb_balloon *b, enum pb_way way, unsigned long nr,
+				    struct list_head *batch, unsigned int *used)
+{
+	unsigned int entries = min_t(unsigned int, PB_REPORT_MAX,
+				     way == PB_WAY_REPORT ?
+				     virtqueue_get_vring_size(b->report.vq) : PB_REPORT_MAX);
+	unsigned int order = MAX_PAGE_ORDER;
+	u64 until = local_clock() + PB_BATCH_NS;
+	unsigned long taken = 0;
+	struct page *page;
+
+	*used = 0;
+	if (way == PB_WAY_INFLATE)
+		nr = min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS);
+	else
+		sg_init_table(b->sg, PB_REPORT_MAX);
+	while (entries && (!taken || local_clock() < until)) {
+		while (order >= PB_BLOCK_ORDER_MIN && 1UL << order > nr - taken)
+			order--;
+		if (order < PB_BLOCK_ORDER_MIN)
+			break;
+		page = pb_block_alloc(order);
+		if (!page) {
+			if (order-- == PB_BLOCK_ORDER_MIN)
+				break;
+			continue;
+		}
+		list_add(&page->lru, batch);
+		if (way == PB_WAY_REPORT)
+			sg_set_page(&b->sg[(*used)++], page, PAGE_SIZE << order, 0);
+		else
+			*used = pb_pfns_add(b, b->inflate_pfns, *used, page, 1UL << order);
+		taken += 1UL << order;
+		entries--;
+	}
+	return taken;
+}
+
+static int pb_blocks_send(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
+			  unsigned int used)
+{
+	struct scatterlist sg;
+	int err;
+
+	if (way == PB_WAY_REPORT) {
+		sg_mark_end(&b->sg[used - 1]);
+		err = pb_queue_send(b, queue, b->sg, used, false);
+	} else {
+		sg_init_one(&sg, b->inflate_pfns, used * sizeof(*b->inflate_pfns));
+		err = pb_queue_send(b, queue, &sg, 1, true);
+	}
+	return err ?: pb_queue_wait(b, queue, PB_UNTIL_STOP);
+}
+
+static void pb_blocks_hold(struct pb_balloon *b, enum pb_way way, struct list_head *batch)
+{
+	struct page *page;
+
+	list_for_each_entry(page, batch, lru)
+		if (b->adjust)
+			adjust_managed_page_count(page, -(1L << pb_block_order(page)));
+	spin_lock(&b->lock);
+	list_for_each_entry(page, batch, lru)
+		pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
+	list_splice(batch, &b->blocks[way]);
+	spin_unlock(&b->lock);
+}
+
+/* The batch was not taken by the device: free it, unless the device may still take it. */
+static void pb_blocks_drop(struct pb_balloon *b, struct list_head *batch, bool in_flight)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, batch, lru) {
+		list_del(&page->lru);
+		if (in_flight)
+			pb_block_to_limbo(b, page, pb_block_order(page));
+		else
+			pb_block_free(page);
+	}
+}
+
+/**
+ * pb_blocks_inflate() - give one batch of blocks to the host
+ * @b: the balloon
+ * @nr: at most this many pages
+ *
+ * Context: the work @b->resize.
+ * Return: pages that the device has acknowledged.
+ */
+unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr)
+{
+	enum pb_way way = b->reporting ? PB_WAY_REPORT : PB_WAY_INFLATE;
+	struct pb_queue *queue = b->reporting ? &b->report : &b->inflate;
+	unsigned long taken = 0;
+	unsigned int used;
+	LIST_HEAD(batch);
+
+	if (!pb_queue_claim(b, queue, PB_UNTIL_STOP))
+		return 0;
+	if (pb_queue_wait(b, queue, PB_UNTIL_STOP))
+		goto release;
+	taken = pb_blocks_take(b, way, nr, &batch, &used);
+	if (!taken)
+		goto release;
+	if (pb_blocks_send(b, way, queue, used)) {
+		pb_blocks_drop(b, &batch, queue->pending && !b->reset);
+		taken = 0;
+		goto release;
+	}
+	pb_blocks_hold(b, way, &batch);
+	pb_count(b, PB_COUNT_INFLATE_BLOCK, taken);
+
+release:
+	pb_queue_release(b, queue);
+	return taken;
+}
+
+/* Take a held block apart into pages, which stay held, where the block was. */
+static void pb_block_split(struct pb_balloon *b, enum pb_way way, struct page *page)
+{
+	unsigned int order = pb_block_order(page);
+	unsigned long i;
+
+	list_del(&page->lru);
+	split_page(page, order);
+	for (i = 1UL << order; i--; ) {
+		set_page_private(page + i, 0);
+		list_add(&page[i].lru, &b->blocks[way]);
+	}
+	pb_held_add(b, order, -(1L << order));
+	pb_held_add(b, 0, 1L << order);
+}
+
+/* The newest held block, or some of it, for the guest to use: at most @max pages. */
+static struct page *pb_block_pop(struct pb_balloon *b, enum pb_way way, unsigned long max)
+{
+	struct page *page;
+
+	spin_lock(&b->lock);
+	page = list_first_entry_or_null(&b->blocks[way], struct page, lru);
+	if (page && 1UL << pb_block_order(page) > max) {
+		pb_block_split(b, way, page);
+		page = list_first_entry(&b->blocks[way], struct page, lru);
+	}
+	if (page) {
+		list_del(&page->lru);
+		pb_held_add(b, pb_block_order(page), -(1L << pb_block_order(page)));
+	}
+	spin_unlock(&b->lock);
+	return page;
+}
+
+static void pb_blocks_release(struct pb_balloon *b, struct list_head *batch)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, batch, lru) {
+		list_del(&page->lru);
+		if (b->adjust)
+			adjust_managed_page_count(page, 1L << pb_block_order(page));
+		pb_block_free(page);
+	}
+}
+
+static unsigned long pb_blocks_pop(struct pb_balloon *b, enum pb_way way, unsigned long nr,
+				   struct list_head *batch)
+{
+	u64 until = local_clock() + PB_BATCH_NS;
+	unsigned long popped = 0;
+	struct page *page;
+
+	while (popped < nr && (!popped || local_clock() < until)) {
+		page = pb_block_pop(b, way, nr - popped);
+		if (!page)
+			break;
+		popped += 1UL << pb_block_order(page);
+		list_add_tail(&page->lru, batch);
+	}
+	return popped;
+}
+
+/* Tell the device which blocks it loses. Nobody has to wait for it without MUST_TELL_HOST. */
+static int pb_blocks_announce(struct pb_balloon *b, struct list_head *batch,
+			      enum pb_patience patience)
+{
+	struct scatterlist sg;
+	unsigned int used = 0;
+	struct page *page;
+	int err;
+
+	list_for_each_entry(page, batch, lru)
+		used = pb_pfns_add(b, b->deflate_pfns, used, page, 1UL << pb_block_order(page));
+	sg_init_one(&sg, b->deflate_pfns, used * sizeof(*b->deflate_pfns));
+	err = pb_queue_send(b, &b->deflate, &sg, 1, true);
+	if (!err && b->must_tell)
+		err = pb_queue_wait(b, &b->deflate, patience);
+	return err;
+}
+
+/* Announce a batch and free it; what cannot be announced is held again. */
+static bool pb_blocks_return(struct pb_balloon *b, struct list_head *batch,
+			     enum pb_patience patience)
+{
+	bool in_flight;
+
+	if (!pb_blocks_announce(b, batch, patience)) {
+		pb_blocks_release(b, batch);
+		return true;
+	}
+	in_flight = b->deflate.pending && !b->reset;
+	if (in_flight && b->must_tell) {
+		struct page *page;
+
+		/* They are neither held nor counted out of MemTotal by anybody any more. */
+		list_for_each_entry(page, batch, lru)
+			if (b->adjust)
+				adjust_managed_page_count(page, 1L << pb_block_order(page));
+		pb_blocks_drop(b, batch, true);
+	} else {
+		struct page *page;
+
+		spin_lock(&b->lock);
+		list_for_each_entry(page, batch, lru)
+			pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
+		list_splice(batch, &b->blocks[PB_WAY_INFLATE]);
+		spin_unlock(&b->lock);
+	}
+	return false;
+}
+
+/**
+ * pb_blocks_deflate() - take one batch of blocks back from the host, the newest first
+ * @b: the balloon
+ * @way: of which blocks
+ * @nr: at most this many pages
+ * @patience: with the device, if it has to be told
+ *
+ * Context: may sleep.
+ * Return: pages that are the guest's again.
+ */
+unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned long nr,
+				enum pb_patience patience)
+{
+	unsigned long popped = 0;
+	LIST_HEAD(batch);
+
+	if (way == PB_WAY_REPORT) {
+		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, PB_FREE_PAGES), &batch);
+		pb_blocks_release(b, &batch);
+		return popped;
+	}
+	if (list_empty(&b->blocks[way]) || !pb_queue_claim(b, &b->deflate, patience))
+		return 0;
+	if (!pb_queue_wait(b, &b->deflate, patience)) {
+		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS),
+				       &batch);
+		if (popped && !pb_blocks_return(b, &batch, patience))
+			popped = 0;
+	}
+	pb_queue_release(b, &b->deflate);
+	return popped;
+}
+
+/* Move held blocks of a range of memory, one buffer of PFNs at most, to @batch. */
+static unsigned long pb_blocks_in_range(struct pb_balloon *b, enum pb_way way, unsigned long start,
+					unsigned long nr, struct list_head *batch)
+{
+	unsigned long pfn, pages, found = 0;
+	struct page *page, *next;
+
+	spin_lock(&b->lock);
+	list_for_each_entry_safe(page, next, &b->blocks[way], lru) {
+		pfn = page_to_pfn(page);
+		pages = 1UL << pb_block_order(page);
+		if (pfn + pages <= start || pfn >= start + nr)
+			continue;
+		if (found + pages > PB_PFNS_MAX / PB_UNITS)
+			break;
+		list_move(&page->lru, batch);
+		pb_held_add(b, pb_block_order(page), -(long)pages);
+		found += pages;
+	}
+	spin_unlock(&b->lock);
+	return found;
+}
+
+/**
+ * pb_blocks_offline() - give back what stands in the way when memory goes offline
+ * @b: the balloon
+ * @start: first PFN
+ * @nr: how many
+ *
+ * Context: may sleep.
+ */
+void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr)
+{
+	unsigned long found;
+	LIST_HEAD(batch);
+
+	while ((found = pb_blocks_in_range(b, PB_WAY_REPORT, start, nr, &batch))) {
+		pb_blocks_release(b, &batch);
+		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);
+	}
+	if (list_empty(&b->blocks[PB_WAY_INFLATE]) ||
+	    !pb_queue_claim(b, &b->deflate, PB_A_SECOND))
+		return;
+	while (!pb_queue_wait(b, &b->deflate, PB_A_SECOND) &&
+	       (found = pb_blocks_in_range(b, PB_WAY_INFLATE, start, nr, &batch))) {
+		if (!pb_blocks_return(b, &batch, PB_A_SECOND))
+			break;
+		INIT_LIST_HEAD(&batch);
+		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);
+	}
+	pb_queue_release(b, &b->deflate);
+}
+
+/**
+ * pb_blocks_free_all() - give every block back
+ * @b: the balloon, its device reset: nothing is in flight, nobody has to be told
+ */
+void pb_blocks_free_all(struct pb_balloon *b)
+{
+	unsigned long nr;
+	LIST_HEAD(batch);
+	int way;
+
+	for (way = 0; way < PB_WAY_NR; way++)
+		while ((nr = pb_blocks_pop(b, way, PB_FREE_PAGES, &batch))) {
+			pb_blocks_release(b, &batch);
+			pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
+			cond_resched();
+		}
+	pb_blocks_drop(b, &b->limbo, false);
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages of 4 KiB, through the queues that every device has.
+ *
+ * What is left when the guest has no larger blocks free. These pages stay movable, so they never
+ * hinder the guest when it wants large blocks itself. Thousands of PFNs go in one buffer, in order:
+ * the host merges neighbours, and a host page larger than ours is only discarded when all its
+ * parts come one after the other.
+ *
+ * Nobody reclaims directly for the balloon: kswapd is woken, and the work comes again a little
+ * later. So whatever stalls in the guest stalls for its own wishes, see pressure.c.
+ *
+ * Lists and counts of these pages are the core's, see linux/balloon.h; who may touch a page's
+ * fields stands there too.
+ */
+#include <linux/sched/clock.h>
+#include <linux/sort.h>
+
+#include "balloon.h"
+#include "trace.h"
+
+#define PB_PAGES_GFP	((PB_PAGE_GFP | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC) & \
+			 ~__GFP_DIRECT_RECLAIM)
+#define PB_BATCH_NS	(8 * NSEC_PER_MSEC)
+#define PB_BATCH_MIN	1024U
+
+/**
+ * pb_pfns_add() - write the PFNs of neighbouring pages into a buffer
+ * @b: the balloon
+ * @pfns: the buffer
+ * @at: where in it
+ * @page: the first page
+ * @pages: how many, small enough to fit
+ *
+ * Return: where the next one goes.
+ */
+unsigned int pb_pfns_add(struct pb_balloon *b, __virtio32 *pfns, unsigned int at,
+			 struct page *page, unsigned long pages)
+{
+	u32 pfn = page_to_pfn(page) * PB_UNITS;
+	unsigned long i;
+
+	for (i = 0; i < pages * PB_UNITS; i++)
+		pfns[at++] = cpu_to_virtio32(b->vdev, pfn++);
+	return at;
+}
+
+/* Queues of PFNs that are in order before they are written in the device's byte order. */
+static int pb_pfns_compare(const void *left, const void *right)
+{
+	u32 a = *(const u32 *)left, b = *(const u32 *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+static void pb_pfns_sort(struct pb_balloon *b, __virtio32 *pfns, unsigned int nr)
+{
+	u32 *plain = (__force u32 *)pfns;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		plain[i] = virtio32_to_cpu(b->vdev, pfns[i]);
+	/* The allocator often gives them in order. */
+	for (i = 1; i < nr && plain[i - 1] < plain[i]; i++)
+		;
+	if (i < nr)
+		sort(plain, nr, sizeof(*plain), pb_pfns_compare, NULL);
+	for (i = 0; i < nr; i++)
+		pfns[i] = cpu_to_virtio32(b->vdev, plain[i]);
+}
+
+static int pb_pfns_send(struct pb_balloon *b, struct pb_queue *queue, __virtio32 *pfns,
+			unsigned int nr)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, pfns, nr * sizeof(*pfns));
+	return pb_queue_send(b, queue, &sg, 1, true);
+}
+
+static unsigned int pb_pages_take(struct pb_balloon *b, unsigned long nr, struct list_head *pages)
+{
+	u64 until = local_clock() + PB_BATCH_NS;
+	unsigned int used = 0;
+	struct page *page;
+
+	nr = min_t(unsigned long, nr * PB_UNITS, PB_PFNS_MAX);
+	while (used < nr && (used < PB_BATCH_MIN || local_clock() < until)) {
+		page = alloc_page(PB_PAGES_GFP);
+		if (!page)
+			break;
+		list_add_tail(&page->lru, pages);
+		used = pb_pfns_add(b, b->inflate_pfns, used, page, 1);
+	}
+	return used;
+}
+
+/* MemTotal without these pages, or with them, where the core leaves that to the driver. */
+static void pb_pages_adjust(struct pb_balloon *b, struct list_head *pages, long count)
+{
+	struct page *page;
+
+	if (!b->adjust || PB_CORE_ADJUSTS)
+		return;
+	list_for_each_entry(page, pages, lru)
+		adjust_managed_page_count(page, count);
+}
+
+static void pb_pages_drop(struct pb_balloon *b, struct list_head *pages, bool in_flight)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		if (in_flight) {
+			pb_page_set_offline(page);
+			pb_block_to_limbo(b, page, 0);
+		} else {
+			put_page(page);
+		}
+	}
+}
+
+static void pb_pages_hold(struct pb_balloon *b, struct list_head *pages, unsigned long nr)
+{
+	pb_pages_adjust(b, pages, -1);
+	balloon_page_list_enqueue(&b->info, pages);
+	spin_lock(&b->lock);
+	pb_held_add(b, 0, nr);
+	spin_unlock(&b->lock);
+}
+
+/**
+ * pb_pages_inflate() - give one batch of pages to the host
+ * @b: the balloon
+ * @nr: at most this many
+ *
+ * Context: the work @b->resize.
+ * Return: pages that the device has acknowledged.
+ */
+unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr)
+{
+	unsigned long taken = 0;
+	unsigned int used;
+	LIST_HEAD(pages);
+	int err;
+
+	if (!pb_queue_claim(b, &b->inflate, PB_UNTIL_STOP))
+		return 0;
+	if (pb_queue_wait(b, &b->inflate, PB_UNTIL_STOP))
+		goto release;
+	used = pb_pages_take(b, nr, &pages);
+	if (!used)
+		goto release;
+	pb_pfns_sort(b, b->inflate_pfns, used);
+	err = pb_pfns_send(b, &b->inflate, b->inflate_pfns, used);
+	if (!err)
+		err = pb_queue_wait(b, &b->inflate, PB_UNTIL_STOP);
+	if (err) {
+		pb_pages_drop(b, &pages, b->inflate.pending && !b->reset);
+		goto release;
+	}
+	taken = used / PB_UNITS;
+	pb_pages_hold(b, &pages, taken);
+	pb_count(b, PB_COUNT_INFLATE_PAGE, taken);
+
+release:
+	pb_queue_release(b, &b->inflate);
+	return taken;
+}
+
+/* Pages that are held no longer; those that compaction is moving are not among them. */
+static unsigned long pb_pages_pop(struct pb_balloon *b, unsigned long nr, struct list_head *pages)
+{
+	nr = balloon_page_list_dequeue(&b->info, pages, nr);
+	pb_pages_adjust(b, pages, 1);
+	spin_lock(&b->lock);
+	pb_held_add(b, 0, -(long)nr);
+	spin_unlock(&b->lock);
+	return nr;
+}
+
+static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
+				     enum pb_patience patience)
+{
+	unsigned int used = 0;
+	struct page *page;
+	LIST_HEAD(pages);
+	int err;
+
+	nr = pb_pages_pop(b, min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS), &pages);
+	if (!nr)
+		return 0;
+	list_for_each_entry(page, &pages, lru)
+		used = pb_pfns_add(b, b->deflate_pfns, used, page, 1);
+	pb_pfns_sort(b, b->deflate_pfns, used);
+	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns, used);
+	if (!err && b->must_tell)
+		err = pb_queue_wait(b, &b->deflate, patience);
+	if (!err || (b->must_tell && b->deflate.pending)) {
+		pb_pages_drop(b, &pages, err && !b->reset);
+		return err ? 0 : nr;
+	}
+	pb_pages_hold(b, &pages, nr);
+	return 0;
+}
+
+/**
+ * pb_pages_deflate() - take one batch of pages back from the host, the newest first
+ * @b: the balloon
+ * @nr: at most this many
+ * @patience: with the device
+ *
+ * Context: may sleep.
+ * Return: pages that are the guest's again.
+ */
+unsigned long pb_pages_deflate(struct pb_balloon *b, unsigned long nr, enum pb_patience patience)
+{
+	unsigned long popped = 0;
+
+	if (list_empty(&b->info.pages) || !pb_queue_claim(b, &b->deflate, patience))
+		return 0;
+	if (!pb_queue_wait(b, &b->deflate, patience))
+		popped = pb_pages_return(b, nr, patience);
+	pb_queue_release(b, &b->deflate);
+	return popped;
+}
+
+/**
+ * pb_pages_free_all() - give every page back
+ * @b: the balloon, its device reset: nobody has to be told
+ *
+ * Waits for those that compaction is moving.
+ */
+void pb_pages_free_all(struct pb_balloon *b)
+{
+	unsigned long nr;
+
+	for (;;) {
+		LIST_HEAD(pages);
+
+		nr = pb_pages_pop(b, PB_PFNS_MAX, &pages);
+		pb_pages_drop(b, &pages, false);
+		pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
+		if (!READ_ONCE(b->info.isolated_pages) && list_empty(&b->info.pages))
+			break;
+		if (nr)
+			cond_resched();
+		else
+			schedule_timeout_idle(1);
+	}
+}
+
+#if PB_MOVABLE
+/*
+ * Compaction moves a page: the device gets the new one, the guest the old one. The new page may
+ * be anybody's target if this fails, so it is not left while the device has it, however long that
+ * takes.
+ */
+static int pb_pages_move(struct pb_balloon *b, struct page *new, struct page *old)
+{
+	int err;
+
+	if (pb_queue_wait(b, &b->inflate, PB_A_SECOND) ||
+	    pb_queue_wait(b, &b->deflate, PB_A_SECOND))
+		return -EAGAIN;
+	pb_pfns_add(b, b->inflate_pfns, 0, new, 1);
+	err = pb_pfns_send(b, &b->inflate, b->inflate_pfns, PB_UNITS);
+	if (!err)
+		err = pb_queue_wait(b, &b->inflate, PB_UNTIL_RESET);
+	if (err)
+		return -EAGAIN;
+	pb_pfns_add(b, b->deflate_pfns, 0, old, 1);
+	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns, PB_UNITS);
+	if (!err && b->must_tell)
+		err = pb_queue_wait(b, &b->deflate, PB_UNTIL_RESET);
+	/* The device will never look again: the old page stays, the new one is the guest's. */
+	if (err)
+		return -EAGAIN;
+	return pb_info_moved(&b->info, new, old, b->adjust);
+}
+
+static int pb_pages_migrate(struct balloon_dev_info *info, struct page *new, struct page *old,
+			    enum migrate_mode mode)
+{
+	struct pb_balloon *b = container_of(info, struct pb_balloon, info);
+	int err = -EAGAIN;
+
+	if (READ_ONCE(b->stop) || !pb_queue_try(&b->inflate))
+		return -EAGAIN;
+	if (pb_queue_try(&b->deflate)) {
+		err = pb_pages_move(b, new, old);
+		pb_queue_release(b, &b->deflate);
+	}
+	pb_queue_release(b, &b->inflate);
+	if (!err)
+		pb_count(b, PB_COUNT_MIGRATE, 1);
+	return err;
+}
+#endif
+
+/**
+ * pb_pages_init() - be able to hold pages
+ * @b: the balloon
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pb_pages_init(struct pb_balloon *b)
+{
+	balloon_devinfo_init(&b->info);
+#if PB_MOVABLE
+	b->info.migratepage = pb_pages_migrate;
+#endif
+	b->inflate_pfns = kmalloc_array(PB_PFNS_MAX, sizeof(*b->inflate_pfns), GFP_KERNEL);
+	b->deflate_pfns = kmalloc_array(PB_PFNS_MAX, sizeof(*b->deflate_pfns), GFP_KERNEL);
+	if (b->inflate_pfns && b->deflate_pfns)
+		return 0;
+	pb_pages_exit(b);
+	return -ENOMEM;
+}
+
+/**
+ * pb_pages_exit() - the end of pages
+ * @b: the balloon, which holds none
+ */
+void pb_pages_exit(struct pb_balloon *b)
+{
+	kfree(b->inflate_pfns);
+	kfree(b->deflate_pfns);
+}

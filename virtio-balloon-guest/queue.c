@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue of the device with one buffer at a time on it, and nobody trusted.
+ *
+ * Memory that the device has is the device's until it says so: a page that is used too early is
+ * discarded under whoever uses it. So whoever sends something waits for the acknowledgment, and
+ * while none comes, the memory belongs to nobody. The device may never acknowledge, may do so
+ * twice, may break or vanish: each ends in waiting for the removal of the device, whose reset is
+ * the one thing that takes all memory from it.
+ *
+ * Waiting is idle and can be ended, so a queue is claimed by a bit instead of a mutex: who waits
+ * for a queue can be told to stop as well as who waits for the device.
+ */
+#include <linux/bitops.h>
+#include <linux/jiffies.h>
+#include <linux/scatterlist.h>
+
+#include "balloon.h"
+#include "trace.h"
+
+#define PB_LATE_SECONDS 30
+
+/**
+ * pb_queue_ack() - the device has returned a buffer
+ * @vq: of which queue
+ *
+ * Context: interrupt.
+ */
+void pb_queue_ack(struct virtqueue *vq)
+{
+	struct pb_balloon *b = vq->vdev->priv;
+
+	wake_up_all(&b->wait);
+}
+
+/* Is it time to go, for one with this much patience who waits since @since? */
+static bool pb_queue_give_up(struct pb_balloon *b, enum pb_patience patience, unsigned long since)
+{
+	if (READ_ONCE(b->reset))
+		return true;
+	switch (patience) {
+	case PB_UNTIL_RESET:
+		return false;
+	case PB_UNTIL_STOP:
+		if (!READ_ONCE(b->stop))
+			return false;
+		fallthrough;
+	default:
+		return time_after(jiffies, since + HZ);
+	}
+}
+
+/**
+ * pb_queue_try() - have a queue for oneself, if nobody has it
+ * @queue: which
+ *
+ * Return: whether it is ours now; pb_queue_release() gives it away.
+ */
+bool pb_queue_try(struct pb_queue *queue)
+{
+	return !test_and_set_bit_lock(PB_QUEUE_CLAIMED, &queue->flags);
+}
+
+/**
+ * pb_queue_claim() - have a queue for oneself
+ * @b: the balloon
+ * @queue: which of its queues
+ * @patience: how long to wait for it
+ *
+ * Context: may sleep.
+ * Return: whether it is ours now; pb_queue_release() gives it away.
+ */
+bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience)
+{
+	unsigned long since = jiffies;
+
+	while (!wait_event_idle_timeout(b->wait, pb_queue_try(queue), HZ / 4))
+		if (pb_queue_give_up(b, patience, since))
+			return false;
+	return true;
+}
+
+/**
+ * pb_queue_release() - let others have a queue
+ * @b: the balloon
+ * @queue: that was claimed
+ */
+void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue)
+{
+	clear_bit_unlock(PB_QUEUE_CLAIMED, &queue->flags);
+	/* Between the bit and a look whether anybody waits for it. */
+	smp_mb__after_atomic();
+	wake_up_all(&b->wait);
+}
+
+static bool pb_queue_acked(struct pb_queue *queue)
+{
+	unsigned int len;
+
+	return virtqueue_get_buf(queue->vq, &len);
+}
+
+static int pb_queue_broken(struct pb_balloon *b, struct pb_queue *queue)
+{
+	dev_err_ratelimited(&b->vdev->dev, "the device is broken (%s queue), what it has stays with it\n",
+			    queue->name);
+	return -EIO;
+}
+
+/**
+ * pb_queue_is_stuck() - is there no hope for a queue but the removal of the device?
+ * @queue: claimed or not
+ */
+bool pb_queue_is_stuck(struct pb_queue *queue)
+{
+	return virtqueue_is_broken(queue->vq);
+}
+
+/**
+ * pb_queue_wait() - wait until the device acknowledges what was sent
+ * @b: the balloon
+ * @queue: claimed
+ * @patience: how long to wait
+ *
+ * Context: may sleep.
+ * Return: 0 when nothing is with the device; -EIO if it is broken, -ETIMEDOUT at the end of the
+ * patience, -ESHUTDOWN after a reset. With PB_UNTIL_RESET only 0 and -ESHUTDOWN.
+ */
+int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience)
+{
+	unsigned long since = jiffies, said = since;
+
+	if (!queue->pending)
+		return 0;
+	/* In slices, for a device that breaks wakes nobody. */
+	while (!wait_event_idle_timeout(b->wait, READ_ONCE(b->reset) || pb_queue_acked(queue),
+					HZ / 4)) {
+		if (virtqueue_is_broken(queue->vq) && patience != PB_UNTIL_RESET)
+			return pb_queue_broken(b, queue);
+		if (pb_queue_give_up(b, patience, since))
+			return -ETIMEDOUT;
+		if (time_after(jiffies, said + PB_LATE_SECONDS * HZ)) {
+			said = jiffies;
+			pb_count(b, PB_COUNT_ACK_LATE, 1);
+			trace_pagefold_balloon_late(queue->name, (jiffies - since) / HZ);
+			dev_warn(&b->vdev->dev,
+				 "the device has not acknowledged a buffer of its %s queue for %lu s\n",
+				 queue->name, (jiffies - since) / HZ);
+		}
+	}
+	if (READ_ONCE(b->reset))
+		return -ESHUTDOWN;
+	queue->pending = false;
+	return 0;
+}
+
+/**
+ * pb_queue_send() - put a buffer on a queue and tell the device
+ * @b: the balloon
+ * @queue: claimed, nothing on it
+ * @sg: the buffer
+ * @nr: entries of it
+ * @out: the device reads it; otherwise it may write to it
+ *
+ * Context: may sleep.
+ * Return: 0 when the device has it: wait for it; another when it has not.
+ */
+int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
+		  unsigned int nr, bool out)
+{
+	int err;
+
+	if (READ_ONCE(b->reset))
+		return -ESHUTDOWN;
+	/*
+	 * Nothing is on the queue, so nothing can be acknowledged: an acknowledgment too many must
+	 * not be taken for that of what is sent now. Looking makes the ring break.
+	 */
+	if (queue->pending || pb_queue_acked(queue) || virtqueue_is_broken(queue->vq))
+		return pb_queue_broken(b, queue);
+	if (out)
+		err = virtqueue_add_outbuf(queue->vq, sg, nr, b, GFP_NOWAIT | __GFP_NOWARN);
+	else
+		err = virtqueue_add_inbuf(queue->vq, sg, nr, b, GFP_NOWAIT | __GFP_NOWARN);
+	if (err)
+		return err;
+	/* From here on the device may look, told or not. */
+	queue->pending = true;
+	virtqueue_kick(queue->vq);
+	pb_count(b, PB_COUNT_KICKS, 1);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A queue of the device with one buffer at a time on it. */
+#ifndef PB_QUEUE_H
+#define PB_QUEUE_H
+
+#include <linux/types.h>
+
+struct pb_balloon;
+struct scatterlist;
+struct virtqueue;
+
+/**
+ * struct pb_queue - a queue
+ * @vq: of the device, NULL when it has none
+ * @name: how it is called in messages
+ * @flags: bit PB_QUEUE_CLAIMED: somebody uses it
+ * @pending: a buffer is with the device; of who has claimed the queue
+ */
+struct pb_queue {
+	struct virtqueue *vq;
+	const char *name;
+	unsigned long flags;
+	bool pending;
+};
+
+#define PB_QUEUE_CLAIMED 0
+
+/* How much patience there is with the device. */
+enum pb_patience {
+	PB_UNTIL_STOP,		/* until the device is removed, then one second more */
+	PB_UNTIL_RESET,		/* whatever happens, until the device can have nothing any more */
+	PB_A_SECOND,
+};
+
+void pb_queue_ack(struct virtqueue *vq);
+bool pb_queue_try(struct pb_queue *queue);
+bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
+void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue);
+int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
+		  unsigned int nr, bool out);
+int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
+bool pb_queue_is_stuck(struct pb_queue *queue);
+
+#endif /* PB_QUEUE_H */

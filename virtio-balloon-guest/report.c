@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Free page reporting: the host hears of free memory that is not in the balloon.
+ *
+ * The core of the kernel takes free blocks off its lists, has them reported, and puts them back.
+ * The queue is shared with the blocks of the balloon, see block.c; whoever has claimed it waits
+ * for the acknowledgment before the next may send.
+ */
+#include "balloon.h"
+#include "trace.h"
+
+static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist *sg,
+			  unsigned int nr)
+{
+	struct pb_balloon *b = container_of(pr, struct pb_balloon, pr);
+	unsigned long pages = 0;
+	unsigned int i;
+	int err = -ESHUTDOWN;
+
+	if (READ_ONCE(b->stop) || !pb_queue_claim(b, &b->report, PB_UNTIL_STOP))
+		return err;
+	err = pb_queue_wait(b, &b->report, PB_UNTIL_STOP);
+	if (!err)
+		err = pb_queue_send(b, &b->report, sg, nr, false);
+	/* The pages go back to the free lists after this, so not before the device is done. */
+	if (!err)
+		err = pb_queue_wait(b, &b->report, PB_UNTIL_RESET);
+	pb_queue_release(b, &b->report);
+	for (i = 0; !err && i < nr; i++)
+		pages += sg[i].length >> PAGE_SHIFT;
+	pb_count(b, PB_COUNT_REPORT, pages);
+	return err;
+}
+
+/**
+ * pb_report_init() - have free pages reported
+ * @b: the balloon
+ *
+ * One device of a system can do this; if another does, the balloon works without.
+ *
+ * Return: 0, or -ENOSPC if the queue is too short.
+ */
+int pb_report_init(struct pb_balloon *b)
+{
+	int err;
+
+	if (!virtio_has_feature(b->vdev, VIRTIO_BALLOON_F_REPORTING))
+		return 0;
+	if (virtqueue_get_vring_size(b->report.vq) < PAGE_REPORTING_CAPACITY) {
+		dev_err(&b->vdev->dev, "the reporting queue has %u entries, not %u or more\n",
+			virtqueue_get_vring_size(b->report.vq), PAGE_REPORTING_CAPACITY);
+		return -ENOSPC;
+	}
+	b->pr.report = pb_report_free;
+	err = page_reporting_register(&b->pr);
+	if (err)
+		dev_notice(&b->vdev->dev, "free pages are not reported (error %d)\n", err);
+	b->pr_registered = !err;
+	return 0;
+}
+
+/**
+ * pb_report_exit() - have free pages reported no longer
+ * @b: the balloon, its device reset: nobody waits for it any more
+ */
+void pb_report_exit(struct pb_balloon *b)
+{
+	if (b->pr_registered)
+		page_reporting_unregister(&b->pr);
+	b->pr_registered = false;
+}
