@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fold.c: the same memory folded by mainline KSM and by Pagefold, measured in CPU time of their threads.
+ *
+ * Runs in the virtual host with one CPU whose clock counts instructions, so that a nanosecond of a
+ * thread's CPU time is an instruction. The process makes the memory, lets one engine fold it and
+ * watches with real-time priority: neither its own time nor its sleep is in the figures.
+ * It prints rows "CASE UNIT VALUE" and fails only if something did not work or content was wrong.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE		4096UL
+#define WORDS		(PAGE / sizeof(uint64_t))
+#define KSM		"/sys/kernel/mm/ksm/"
+#define PF		"/sys/kernel/pagefold/"
+#define CONTENTS	500
+/* An engine that folds nothing more in so many passes will not. */
+#define PASSES_IDLE	4
+/* Short passes are measured for this long: the watcher sees their ends a little late. */
+#define STEADY_NS	300e6
+
+/* One engine, the way it is set up. */
+struct engine {
+	const char *name;
+	long poll_us;
+	bool ksm;
+	bool tuned;
+};
+
+static const struct engine engines[] = {
+	/* At its default KSM looks at 100 pages and sleeps 20 ms: looking more often sees nothing new. */
+	{ "ksm_default", 10000, true, false },
+	{ "ksm_tuned", 1000, true, true },
+	{ "pagefold", 1000, false, true },
+};
+
+/* A kind of memory: content number of each page (0: zeros), and what of it is there twice. */
+struct work {
+	const char *name;
+	uint64_t (*id)(size_t page, size_t pages);
+	size_t pages;
+	long (*duplicates)(size_t pages);
+	bool zero;
+	bool writes;
+};
+
+static const struct engine *engine;
+static const struct work *work;
+static uint64_t *memory;
+static int thread_fd = -1;
+
+/* The watcher's account of itself. */
+static double watch_begin_ns, watch_begin_cpu_ns, asleep_ns, nap_cost_ns;
+static long naps;
+
+static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+static void die(const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "bench %s %s: ", work ? work->name : "", engine ? engine->name : "");
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static void row(const char *what, const char *unit, double value)
+{
+	printf("%s_%s %s %s %.4f\n", work->name, what, unit, engine->name, value);
+	fflush(stdout);
+}
+
+static bool try_put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) >= 0;
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+static void put(const char *path, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(const char *path, const char *fmt, ...)
+{
+	char text[128];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (!try_put(path, text))
+		die("write '%s' to %s: %s", text, path, strerror(errno));
+}
+
+/* Knobs that only some kernels have. */
+static void put_if_there(const char *path, const char *text)
+{
+	if (!access(path, W_OK))
+		put(path, "%s", text);
+}
+
+static void get_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t got = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		die("%s: %s", path, strerror(errno));
+	while (got < size - 1 && (n = read(fd, text + got, size - 1 - got)) > 0)
+		got += n;
+	text[got] = 0;
+	close(fd);
+}
+
+static long long get(const char *path)
+{
+	char text[64];
+
+	get_text(path, text, sizeof(text));
+	return atoll(text);
+}
+
+/* Kernel threads are found by name; the one asked for is there. */
+static pid_t thread_pid(const char *name)
+{
+	char path[320], comm[64];
+	struct dirent *entry;
+	pid_t pid = 0;
+	DIR *proc = opendir("/proc");
+
+	while (!pid && (entry = readdir(proc))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		if (access(path, R_OK))
+			continue;
+		get_text(path, comm, sizeof(comm));
+		comm[strcspn(comm, "\n")] = 0;
+		if (!strcmp(comm, name))
+			pid = atoi(entry->d_name);
+	}
+	closedir(proc);
+	if (!pid)
+		die("no kernel thread '%s'", name);
+	return pid;
+}
+
+static double clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+static double own_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void tick(void)
+{
+	struct timespec nap = { .tv_nsec = engine->poll_us * 1000 };
+	double begin = clock_ns(CLOCK_MONOTONIC);
+
+	nanosleep(&nap, NULL);
+	asleep_ns += clock_ns(CLOCK_MONOTONIC) - begin;
+	naps++;
+}
+
+/* CPU time that the scheduler counted as ours while we slept: nothing of what we did. */
+static double slept_cpu_ns(void)
+{
+	double awake = clock_ns(CLOCK_MONOTONIC) - watch_begin_ns - asleep_ns;
+
+	return own_ns() - watch_begin_cpu_ns - awake;
+}
+
+/*
+ * CPU time of the engine's thread. When a timer wakes us the scheduler takes the time once, then, and
+ * not again when the thread at last makes way: what it does in between is counted as ours (see
+ * rq_clock_skip_update() of the kernel). So it is given back, less what going to sleep costs.
+ */
+static double engine_ns(void)
+{
+	char text[128];
+	ssize_t n = pread(thread_fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		die("schedstat of the engine's thread: %s", strerror(errno));
+	text[n] = 0;
+	return strtod(text, NULL) + slept_cpu_ns() - naps * nap_cost_ns;
+}
+
+/* Memory with content that can be made again at any time. */
+static uint64_t word_of(uint64_t id, size_t k)
+{
+	uint64_t x = id * 0x9e3779b97f4a7c15ULL + k;
+
+	x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ULL;
+	return id ? x ^ (x >> 32) : 0;
+}
+
+static uint64_t expected(size_t page, size_t k)
+{
+	uint64_t id = work->id(page, work->pages);
+
+	/* Content numbers with the top bit set differ only in the last word. */
+	if (id >> 63)
+		return k == WORDS - 1 ? id : word_of(1, k);
+	return word_of(id, k);
+}
+
+static uint64_t *page_at(size_t page)
+{
+	return memory + page * WORDS;
+}
+
+static void fill(void)
+{
+	size_t page, k;
+
+	memory = mmap(NULL, work->pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	if (memory == MAP_FAILED)
+		die("mmap of %zu pages: %s", work->pages, strerror(errno));
+	madvise(memory, work->pages * PAGE, MADV_NOHUGEPAGE);
+	if (madvise(memory, work->pages * PAGE, MADV_MERGEABLE))
+		die("MADV_MERGEABLE: %s", strerror(errno));
+	for (page = 0; page < work->pages; page++)
+		for (k = 0; k < WORDS; k++)
+			page_at(page)[k] = expected(page, k);
+}
+
+/* @written: the first word of every page was inverted by us. */
+static void check(const char *when, bool written)
+{
+	size_t page, k;
+
+	for (page = 0; page < work->pages; page++)
+		for (k = 0; k < WORDS; k++)
+			if (page_at(page)[k] != (expected(page, k) ^ (written && !k ? ~0ULL : 0)))
+				die("%s: page %zu is wrong at word %zu", when, page, k);
+}
+
+/* From now on we preempt the engine; what going to sleep and waking costs is measured without it. */
+static void become_watcher(void)
+{
+	struct sched_param param = { .sched_priority = 10 };
+	int i;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		die("SCHED_FIFO: %s", strerror(errno));
+	watch_begin_ns = clock_ns(CLOCK_MONOTONIC);
+	watch_begin_cpu_ns = own_ns();
+	for (i = 0; i < 100; i++)
+		tick();
+	nap_cost_ns = slept_cpu_ns() / naps;
+}
+
+static void ksm_set_up(void)
+{
+	put(KSM "run", "2");
+	put(KSM "run", "0");
+	put(KSM "use_zero_pages", "%d", work->zero);
+	put(KSM "pages_to_scan", engine->tuned ? "1000000" : "100");
+	put(KSM "sleep_millisecs", engine->tuned ? "0" : "20");
+	put(KSM "max_page_sharing", engine->tuned ? "100000" : "256");
+	put_if_there(KSM "smart_scan", engine->tuned ? "0" : "1");
+}
+
+static void pagefold_set_up(void)
+{
+	const char *dir = getenv("PF_MODULES");
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/pagefold.ko", dir ? dir : "/modules");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		die("insmod %s: %s", path, strerror(errno));
+	close(fd);
+	put(PF "cpu_percent", "100");
+	put(PF "pass_interval_ms", "0");
+	put(PF "register", "%d policy=madvise", getpid());
+}
+
+static void start(void)
+{
+	char path[64];
+
+	put(engine->ksm ? KSM "run" : PF "run", "1");
+	snprintf(path, sizeof(path), "/proc/%d/schedstat",
+		 thread_pid(engine->ksm ? "ksmd" : "pagefold/0"));
+	thread_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (thread_fd < 0)
+		die("%s: %s", path, strerror(errno));
+}
+
+static void pause_engine(void)
+{
+	put(engine->ksm ? KSM "run" : PF "run", "0");
+}
+
+static long long rss_anon_pages(void)
+{
+	static char text[8192];
+	char *field;
+
+	get_text("/proc/self/status", text, sizeof(text));
+	field = strstr(text, "RssAnon:");
+	return field ? atoll(field + 8) / 4 : -1;
+}
+
+/*
+ * Before 6.2 a thread tells its mm of pages only every 64 faults. Faults that read what nobody wrote
+ * bring no page of one's own, and make it tell.
+ */
+static void settle_rss(void)
+{
+	size_t i, pages = 160;
+	volatile char *empty = mmap(NULL, pages * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (empty == MAP_FAILED)
+		die("mmap of %zu pages: %s", pages, strerror(errno));
+	for (i = 0; i < pages; i++)
+		(void)empty[i * PAGE];
+	munmap((void *)empty, pages * PAGE);
+}
+
+/* Pages of memory that are saved. */
+static long long saved(void)
+{
+	static long long begin = -1;
+
+	if (!engine->ksm)
+		return get(PF "folded_pages") - get(PF "frames") + get(PF "zero_pages");
+	if (!work->zero)
+		return get(KSM "pages_sharing");
+	if (!access(KSM "ksm_zero_pages", R_OK))
+		return get(KSM "ksm_zero_pages");
+	/* Before 6.6 KSM does not count zero pages; the first answer comes before it began. */
+	if (begin < 0) {
+		settle_rss();
+		begin = rss_anon_pages();
+	}
+	return begin - rss_anon_pages();
+}
+
+static long long passes(void)
+{
+	char path[64];
+
+	if (engine->ksm)
+		return get(KSM "full_scans");
+	snprintf(path, sizeof(path), PF "vms/%d/passes", getpid());
+	return get(path);
+}
+
+/* Wait for @count passes, and more until they took @enough; returns what one took. */
+static double run_passes(int count, double enough)
+{
+	double begin = engine_ns(), used;
+	long long first = passes(), now;
+
+	do {
+		long long before = passes();
+
+		while ((now = passes()) == before)
+			tick();
+		used = engine_ns() - begin;
+	} while (now < first + count || used < enough);
+	return used / (now - first);
+}
+
+/*
+ * Until the last duplicate is folded, and how many passes that took; both begin where nothing was
+ * scanned. What an engine leaves unfolded pass after pass is told, and is not waited for.
+ */
+static void measure_fold(double begin, long long pass0)
+{
+	long long goal = work->duplicates(work->pages), now = saved(), pass = pass0, last_pass = pass0;
+	double ns = 0;
+
+	while (now < goal && passes() - last_pass < PASSES_IDLE) {
+		long long before = now;
+
+		tick();
+		now = saved();
+		if (now != before) {
+			last_pass = pass;
+			ns = engine_ns() - begin;
+		}
+		pass = passes();
+	}
+	row("fold", "instructions", ns);
+	row("fold_each", "instructions/page", ns / work->pages);
+	row("fold_passes", "passes", last_pass - pass0 + 1);
+	row("unfolded", "pages", goal - now > 0 ? goal - now : 0);
+	/* The pass under way is not a whole one. */
+	run_passes(1, 0);
+}
+
+static bool skips_by_age(void)
+{
+	return engine->ksm && !engine->tuned && !access(KSM "smart_scan", R_OK);
+}
+
+static void measure_steady(void)
+{
+	/* smart_scan looks at a page that stays unique in ever fewer passes, at last in one of nine. */
+	bool ages = skips_by_age();
+
+	run_passes(ages ? 12 : 1, 0);
+	row("steady", "instructions/page",
+	    run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS) / work->pages);
+}
+
+static double ksm_slab_bytes(void)
+{
+	static char text[65536];
+	double bytes = 0;
+	char *line;
+
+	get_text("/proc/slabinfo", text, sizeof(text));
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		unsigned long active, all, size;
+
+		if (!strncmp(line, "ksm_", 4) && sscanf(line, "%*s %lu %lu %lu", &active, &all, &size) == 3)
+			bytes += (double)active * size;
+	}
+	if (!bytes)
+		die("no ksm_* in /proc/slabinfo");
+	return bytes;
+}
+
+static void measure_metadata(void)
+{
+	double bytes = engine->ksm ? ksm_slab_bytes() : get(PF "metadata_bytes");
+
+	row("metadata", "bytes/page", bytes / work->pages);
+}
+
+static void measure_writes(void)
+{
+	double begin = own_ns();
+	size_t page;
+
+	for (page = 0; page < work->pages; page++)
+		page_at(page)[0] = ~expected(page, 0);
+	row("write", "instructions/page", (own_ns() - begin) / work->pages);
+}
+
+static void measure_unfold(void)
+{
+	long long pages = engine->ksm ? get(KSM "pages_sharing") + get(KSM "pages_shared") :
+				       get(PF "folded_pages");
+	double begin = own_ns(), ns;
+	bool done = try_put(engine->ksm ? KSM "run" : PF "run", "2");
+	int err = errno;
+
+	ns = own_ns() - begin;
+	if (!done) {
+		fprintf(stderr, "%s %s does not unfold: %s\n", work->name, engine->name, strerror(err));
+		return;
+	}
+	row("unfold", "instructions/page", ns / pages);
+	row("unfold_rate", "MiB/s", pages * PAGE / 1048576.0 / (ns / 1e9));
+}
+
+static void end(void)
+{
+	if (engine->ksm)
+		put(KSM "run", "2");
+	pause_engine();
+	check("in the end", work->writes);
+	if (!engine->ksm && syscall(SYS_delete_module, "pagefold", O_NONBLOCK))
+		die("rmmod pagefold: %s", strerror(errno));
+}
+
+static void measure(void)
+{
+	double begin = 0;
+	long long pass0;
+
+	fill();
+	if (engine->ksm)
+		ksm_set_up();
+	else
+		pagefold_set_up();
+	become_watcher();
+	saved();
+	pass0 = passes();
+	start();
+	/* KSM's thread lived before; nothing has run since the line above, for the watcher did not sleep. */
+	if (engine->ksm)
+		begin = engine_ns();
+	if (work->duplicates) {
+		measure_fold(begin, pass0);
+	} else {
+		while (passes() == pass0)
+			tick();
+		row("first", "instructions/page", (engine_ns() - begin) / work->pages);
+	}
+	measure_steady();
+	measure_metadata();
+	pause_engine();
+	check("folded", false);
+	if (work->writes)
+		measure_writes();
+	else if (work->duplicates && !work->zero)
+		measure_unfold();
+	end();
+}
+
+static uint64_t id_copies(size_t page, size_t pages)
+{
+	return page % 2 ? 1 + page / 2 % CONTENTS : pages + page;
+}
+
+static uint64_t id_unique(size_t page, size_t pages)
+{
+	return 1 + page;
+}
+
+static uint64_t id_last8(size_t page, size_t pages)
+{
+	return 1ULL << 63 | page;
+}
+
+static uint64_t id_pairs(size_t page, size_t pages)
+{
+	return 1 + page % (pages / 2);
+}
+
+static uint64_t id_zero(size_t page, size_t pages)
+{
+	return 0;
+}
+
+static long half_less_contents(size_t pages)
+{
+	return pages / 2 - CONTENTS;
+}
+
+static long half(size_t pages)
+{
+	return pages / 2;
+}
+
+static long all(size_t pages)
+{
+	return pages;
+}
+
+static const struct work works[] = {
+	{ "copies", id_copies, 32768, half_less_contents, false, false },
+	{ "unique", id_unique, 32768, NULL, false, false },
+	{ "last8", id_last8, 8192, NULL, false, false },
+	{ "pairs", id_pairs, 32768, half, false, true },
+	{ "zero", id_zero, 32768, all, true, true },
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; argc == 3 && i < sizeof(engines) / sizeof(engines[0]); i++)
+		if (!strcmp(argv[2], engines[i].name))
+			engine = &engines[i];
+	for (i = 0; argc == 3 && i < sizeof(works) / sizeof(works[0]); i++)
+		if (!strcmp(argv[1], works[i].name))
+			work = &works[i];
+	if (!engine || !work) {
+		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero ksm_default|ksm_tuned|pagefold\n",
+			argv[0]);
+		return 2;
+	}
+	measure();
+	return 0;
+}

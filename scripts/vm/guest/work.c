@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workload of a guest: memory whose every byte can be computed again.
+ *
+ * The guest is the witness that folding changes nothing, so it does not trust a checksum: each page has
+ * a key (from its index, its generation and the guest's seed), content follows from the key, and checking
+ * means generating it again and comparing all 4096 bytes. Runs as the guest's first process.
+ *
+ *   work KIND MIB SEED TTY     KIND: idle, cache, rewrite
+ *
+ * Requests come over TTY as lines "ID WORD [NUMBER]", each answered by one line "ID …":
+ *   verify         check every page            pages=N wrong=N [first=INDEX byte=OFFSET]
+ *   rounds         how far rewriting got       rounds=N, a round being 64 pages
+ *   corrupt INDEX  spoil one byte of a page, so that a test can see verify fail
+ *   stop           end the guest               wrong=N as seen so far
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PAGE		4096u
+#define WORDS		(PAGE / sizeof(uint64_t))
+#define BATCH		64
+#define FEW		16	/* contents that a third of all rewritten pages are drawn from */
+#define FILE_PAGES_MAX	32
+#define REPORTS_MAX	16
+
+/* Domains of keys: contents of different domains never meet by accident. */
+enum { KEY_COMMON = 1, KEY_SEED, KEY_FEW, KEY_FILE, KEY_IMAGE };
+
+struct bad {
+	uint64_t pages;
+	uint64_t first;
+	unsigned int byte;
+};
+
+struct work {
+	const char *name;
+	void (*build)(void);
+	const uint8_t *(*load)(uint64_t index);
+	void (*key_of)(uint64_t index, uint64_t *key);
+	void (*spoil)(uint64_t index);
+	bool (*step)(void);
+};
+
+static const struct work *work;
+static uint64_t seed, npages, rounds;
+static uint8_t *arena;
+static uint32_t *generation;
+static struct bad seen;		/* found wrong while rewriting, which mends the page */
+static bool spoiled;		/* by request: not the kernel's fault, and said in other words */
+
+static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	printf("work: failed: ");
+	vprintf(fmt, ap);
+	printf(": %s\n", strerror(errno));
+	va_end(ap);
+	fflush(stdout);
+	exit(1);
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+static uint64_t key3(uint64_t domain, uint64_t a, uint64_t b)
+{
+	return mix(mix(mix(domain) ^ a) ^ b) | 1;
+}
+
+/* The content that belongs to @key; key 0 is the zero page. */
+static void fill(uint64_t *page, uint64_t key)
+{
+	uint64_t x = key;
+	unsigned int i;
+
+	if (!key) {
+		memset(page, 0, PAGE);
+		return;
+	}
+	for (i = 0; i < WORDS; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		page[i] = x;
+	}
+}
+
+static void *reserve(uint64_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap of %" PRIu64 " bytes", bytes);
+	return p;
+}
+
+/* Check page @index against its key; counts and reports what is wrong. */
+static bool check(uint64_t index, struct bad *bad)
+{
+	static uint64_t want[WORDS];
+	static unsigned int reports;
+	const uint8_t *is = work->load(index);
+	uint64_t key;
+	unsigned int i;
+
+	work->key_of(index, &key);
+	fill(want, key);
+	if (!memcmp(is, want, PAGE))
+		return true;
+	for (i = 0; is[i] == ((uint8_t *)want)[i]; i++)
+		;
+	if (!bad->pages++) {
+		bad->first = index;
+		bad->byte = i;
+	}
+	if (reports++ < REPORTS_MAX)
+		printf("work: %spage %" PRIu64 " is wrong at byte %u: 0x%02x, should be 0x%02x\n",
+		       spoiled ? "spoiled " : "", index, i, is[i], ((uint8_t *)want)[i]);
+	return false;
+}
+
+/* idle and rewrite: one anonymous arena. */
+
+static const uint8_t *arena_load(uint64_t index)
+{
+	return arena + index * PAGE;
+}
+
+static void arena_spoil(uint64_t index)
+{
+	arena[index * PAGE + index % PAGE] ^= 1;
+}
+
+static void arena_build(void)
+{
+	uint64_t i, key;
+
+	arena = reserve(npages * PAGE);
+	for (i = 0; i < npages; i++) {
+		/* Zero pages too must have been written, or the guest never asks for them. */
+		arena[i * PAGE] = 1;
+		work->key_of(i, &key);
+		fill((uint64_t *)(arena + i * PAGE), key);
+	}
+}
+
+static void idle_key(uint64_t index, uint64_t *key)
+{
+	switch (index % 4) {
+	case 2:
+		*key = key3(KEY_COMMON, index, 0);
+		break;
+	case 3:
+		*key = key3(KEY_SEED, seed, index);
+		break;
+	default:
+		*key = 0;
+	}
+}
+
+static void rewrite_key(uint64_t index, uint64_t *key)
+{
+	uint64_t own = key3(KEY_SEED, seed ^ ((uint64_t)generation[index] << 32), index);
+
+	*key = (own >> 8) % 3 ? own : key3(KEY_FEW, (own >> 16) % FEW, 0);
+}
+
+static void rewrite_build(void)
+{
+	generation = reserve(npages * sizeof(*generation));
+	arena_build();
+}
+
+static bool rewrite_step(void)
+{
+	static uint64_t at;
+	uint64_t index, key;
+	unsigned int i;
+
+	for (i = 0; i < BATCH; i++) {
+		index = mix(seed ^ at++) % npages;
+		check(index, &seen);
+		generation[index]++;
+		rewrite_key(index, &key);
+		fill((uint64_t *)(arena + index * PAGE), key);
+	}
+	rounds++;
+	return true;
+}
+
+/*
+ * cache: page cache alone, the same in every guest. Half of it is a tree of files in tmpfs; a quarter is
+ * an image file and the last quarter what reading that image as a disk leaves in the page cache.
+ */
+
+static int *fd_of;		/* per page: the file that holds it */
+static uint32_t *page_of;	/* and where in there */
+static uint64_t image_from, disk_from;
+
+static void cache_key(uint64_t index, uint64_t *key)
+{
+	if (index < image_from)
+		*key = key3(KEY_FILE, index, 0);
+	else
+		*key = key3(KEY_IMAGE, page_of[index], 0);
+}
+
+static const uint8_t *cache_load(uint64_t index)
+{
+	static uint8_t page[PAGE];
+
+	if (pread(fd_of[index], page, PAGE, (off_t)page_of[index] * PAGE) != PAGE)
+		fail("read of page %" PRIu64, index);
+	return page;
+}
+
+static void cache_write(uint64_t index, const void *page)
+{
+	if (pwrite(fd_of[index], page, PAGE, (off_t)page_of[index] * PAGE) != PAGE)
+		fail("write of page %" PRIu64, index);
+}
+
+static void cache_spoil(uint64_t index)
+{
+	uint8_t page[PAGE];
+
+	memcpy(page, cache_load(index), PAGE);
+	page[index % PAGE] ^= 1;
+	cache_write(index, page);
+}
+
+static int make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0)
+		fail("open of %s", path);
+	return fd;
+}
+
+static void add_pages(uint64_t from, uint64_t n, int fd, bool write)
+{
+	uint64_t i, key, page[WORDS];
+
+	for (i = 0; i < n; i++) {
+		fd_of[from + i] = fd;
+		page_of[from + i] = i;
+		if (!write)
+			continue;
+		cache_key(from + i, &key);
+		fill(page, key);
+		cache_write(from + i, page);
+	}
+}
+
+static int open_disk(int image)
+{
+	int fd = open("/dev/loop0", O_RDWR);
+
+	if (fd < 0 || ioctl(fd, LOOP_SET_FD, image))
+		fail("loop device");
+	return fd;
+}
+
+static void cache_build(void)
+{
+	struct rlimit files = { 65536, 65536 };
+	uint64_t at, n, i;
+	char path[64];
+	int image;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	fd_of = reserve(npages * sizeof(*fd_of));
+	page_of = reserve(npages * sizeof(*page_of));
+	disk_from = npages - npages / 4;
+	image_from = disk_from - npages / 4;
+	for (at = 0; at < image_from; at += n) {
+		n = 1 + mix(at) % FILE_PAGES_MAX;
+		if (n > image_from - at)
+			n = image_from - at;
+		snprintf(path, sizeof(path), "/tmp/d%" PRIu64, at % 16);
+		mkdir(path, 0700);
+		snprintf(path, sizeof(path), "/tmp/d%" PRIu64 "/f%" PRIu64, at % 16, at);
+		add_pages(at, n, make_file(path), true);
+	}
+	image = make_file("/tmp/image");
+	add_pages(image_from, disk_from - image_from, image, true);
+	add_pages(disk_from, npages - disk_from, open_disk(image), false);
+	for (i = disk_from; i < npages; i++)
+		cache_load(i);
+}
+
+static const struct work works[] = {
+	{ "idle",    arena_build,   arena_load, idle_key,    arena_spoil, NULL },
+	{ "cache",   cache_build,   cache_load, cache_key,   cache_spoil, NULL },
+	{ "rewrite", rewrite_build, arena_load, rewrite_key, arena_spoil, rewrite_step },
+};
+
+static struct bad verify(void)
+{
+	struct bad bad = seen;
+	uint64_t i;
+
+	for (i = 0; i < npages; i++)
+		check(i, &bad);
+	return bad;
+}
+
+static void answer(int tty, char *line)
+{
+	char word[16] = "";
+	unsigned long id = 0;
+	uint64_t number = 0;
+	struct bad bad;
+
+	sscanf(line, "%lu %15s %" SCNu64, &id, word, &number);
+	if (!strcmp(word, "verify")) {
+		bad = verify();
+		dprintf(tty, "%lu pages=%" PRIu64 " wrong=%" PRIu64, id, npages, bad.pages);
+		if (bad.pages)
+			dprintf(tty, " first=%" PRIu64 " byte=%u", bad.first, bad.byte);
+		dprintf(tty, "\n");
+	} else if (!strcmp(word, "rounds")) {
+		dprintf(tty, "%lu rounds=%" PRIu64 "\n", id, rounds);
+	} else if (!strcmp(word, "corrupt") && number < npages) {
+		spoiled = true;
+		work->spoil(number);
+		dprintf(tty, "%lu ok\n", id);
+	} else if (!strcmp(word, "stop")) {
+		dprintf(tty, "%lu wrong=%" PRIu64 "\n", id, seen.pages);
+		tcdrain(tty);
+		sync();
+		reboot(RB_AUTOBOOT);
+	} else {
+		dprintf(tty, "%lu error=unknown\n", id);
+	}
+}
+
+/* Take what has come over @tty, answer each whole line. */
+static void serve(int tty)
+{
+	static char line[128];
+	static size_t len;
+	char *end;
+	ssize_t n = read(tty, line + len, sizeof(line) - 1 - len);
+
+	if (n <= 0)
+		return;
+	len += n;
+	line[len] = 0;
+	while ((end = strchr(line, '\n'))) {
+		*end++ = 0;
+		answer(tty, line);
+		len -= end - line;
+		memmove(line, end, len + 1);
+	}
+	if (len == sizeof(line) - 1)
+		len = 0;
+}
+
+static int open_tty(const char *path)
+{
+	struct termios t;
+	int fd = open(path, O_RDWR | O_NOCTTY);
+
+	if (fd < 0 || tcgetattr(fd, &t))
+		fail("open of %s", path);
+	cfmakeraw(&t);
+	cfsetspeed(&t, B115200);
+	t.c_cflag |= CLOCAL;
+	if (tcsetattr(fd, TCSANOW, &t))
+		fail("setting up %s", path);
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd p = { .events = POLLIN };
+	size_t i;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: work idle|cache|rewrite MIB SEED TTY\n");
+		return 2;
+	}
+	for (i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+		if (!strcmp(works[i].name, argv[1]))
+			work = &works[i];
+	npages = strtoull(argv[2], NULL, 10) * (1024 * 1024 / PAGE);
+	seed = mix(strtoull(argv[3], NULL, 10));
+	if (!work || !npages) {
+		errno = EINVAL;
+		fail("work '%s' of '%s' MiB", argv[1], argv[2]);
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	p.fd = open_tty(argv[4]);
+	work->build();
+	dprintf(p.fd, "0 ready pages=%" PRIu64 "\n", npages);
+	for (;;) {
+		/* The pause leaves the machine to others: what counts is that pages change, not how fast. */
+		if (poll(&p, 1, work->step ? 20 : -1) > 0)
+			serve(p.fd);
+		if (work->step)
+			work->step();
+	}
+}
