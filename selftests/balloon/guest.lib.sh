@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A plain guest with a balloon, seen from outside: QMP, the agent inside, and what the host really holds.
+#
+# QEMU is believed in nothing that smaps can answer. Two guests may live at a time (migration): `use NAME`
+# says which one the functions speak of. DRIVER is ours or stock; the same tests run with both.
+# shellcheck shell=bash
+
+: "${KERNEL:=6.12}" "${DRIVER:=ours}" "${ANSWER_LIMIT:=60}" "${QEMU_ARGS:=}"
+declare -A Pid QmpIn QmpOut AskIn AskOut Ram
+Guest='' said='' serial=0 reply='' answer='' events=''
+[ -e /proc/self/smaps_rollup ] || { echo 'Bail out! no smaps_rollup'; exit 1; }
+WORK=$(mktemp -d "$PF_BUILD/run/balloon.XXXXXX") || exit 1
+LOGS=${BALLOON_LOGS:-$PF_LOG/balloon/$(date -u +%Y%m%d-%H%M%S)-$$}
+mkdir -p "$LOGS"
+
+# The processes that this shell started and nothing else.
+end_guests()
+{
+	local name
+
+	for name in "${!Pid[@]}"; do
+		kill -KILL "${Pid[$name]}" 2>/dev/null
+		wait "${Pid[$name]}" 2>/dev/null
+	done
+	rm -rf "$WORK"
+}
+trap end_guests EXIT
+trap 'exit 130' INT TERM HUP
+
+use()
+{
+	Guest=$1
+}
+
+alive()
+{
+	[ -e "/proc/${Pid[$Guest]}/exe" ]
+}
+
+# boot NAME MIB CPUS WORDS [QEMU ARGUMENTS…]: returns when the agent has spoken.
+boot()
+{
+	start "$@" && await 0
+}
+
+# The same without waiting, for one that will be migrated to.
+start()
+{
+	local name=$1 mib=$2 cpus=$3 dir=$WORK/$1 p
+	local words="console=ttyS0 panic=-1 oops=panic loglevel=7 mitigations=off no_timer_check tsc=reliable"
+	words+=" rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on unknown_nmi_panic=1 $4"
+	shift 4
+	mkdir -p "$dir"
+	mkfifo "$dir"/{qmp,ctl}.{in,out}
+	"${QEMU:=$("$PF_TOP/scripts/vm/qemu")}" -name "$name" -nodefaults -no-user-config -no-reboot -display none \
+		-machine pc,mem-merge=off -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
+		-cpu max,la57=off -m "${mib}M" -smp "$cpus" \
+		-kernel "$PF_BUILD/kernels/$KERNEL/vmlinuz" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" -append "$words" \
+		-chardev "file,id=console,path=$LOGS/$KERNEL-$DRIVER-${0##*/}-$name.console" -serial chardev:console \
+		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
+		-chardev "pipe,id=ctl,path=$dir/ctl" -device virtio-serial-pci -device virtserialport,chardev=ctl \
+		-object iothread,id=iothread0 $QEMU_ARGS "$@" >"$dir/qemu.log" 2>&1 </dev/null &
+	Pid[$name]=$!
+	Ram[$name]=$((mib * 1024))
+	exec {p}<>"$dir/qmp.in" && QmpIn[$name]=$p
+	exec {p}<>"$dir/qmp.out" && QmpOut[$name]=$p
+	exec {p}<>"$dir/ctl.in" && AskIn[$name]=$p
+	exec {p}<>"$dir/ctl.out" && AskOut[$name]=$p
+	use "$name"
+	qmp qmp_capabilities || { note "QEMU does not start: $(head -c 500 "$dir/qemu.log")"; return 1; }
+}
+
+# End guest NAME as pulling the plug does.
+stop()
+{
+	kill -KILL "${Pid[$1]}" 2>/dev/null
+	wait "${Pid[$1]}" 2>/dev/null
+	unset "Pid[$1]"
+	rm -rf "${WORK:?}/$1"
+}
+
+# Kernels complain on the console; so does the agent.
+console_clean()
+{
+	local rows
+
+	rows=$(grep -a -h -n -E -m 3 -f "$PF_TOP/scripts/vm/trouble" -e 'agent: failed' "$LOGS/$KERNEL-$DRIVER-${0##*/}"-*.console)
+	[ -z "$rows" ] && return
+	note "${rows//$'\n'/; }"
+	return 1
+}
+
+# qmp COMMAND [ARGUMENTS]: into $reply; false when QEMU answers with an error.
+qmp()
+{
+	local id=$((++serial)) line args=${2-}
+
+	printf '{"execute":"%s","arguments":%s,"id":%d}\n' "$1" "${args:-"{}"}" "$id" >&"${QmpIn[$Guest]}"
+	while alive && read -r -t "$ANSWER_LIMIT" -u "${QmpOut[$Guest]}" line; do
+		case $line in
+		*"\"id\": $id"[,\}]*)	reply=$line
+					[[ $line != *'"error": '* ]]
+					return ;;
+		*'"event": '*)		events=$line ;;
+		esac
+	done
+	reply=''
+	note "QEMU is silent on $1: $(tail -c 300 "$WORK/$Guest/qemu.log" 2>/dev/null)"
+	return 1
+}
+
+# Wait for the answer to request $1, into $answer. One interrupt that gets lost on a busy machine must not
+# look like a dead guest, so a request is said again; the agent does it once and says its answer twice.
+await()
+{
+	local line part='' end=$((SECONDS + ANSWER_LIMIT)) again=$((SECONDS + 10))
+
+	answer=''
+	while alive && [ $SECONDS -lt $end ]; do
+		if ! read -r -t 1 -u "${AskOut[$Guest]}" line; then
+			part+=$line
+			[ "$1" != 0 ] && [ $SECONDS -ge $again ] || continue
+			note "asking again: $said"
+			echo "$said" >&"${AskIn[$Guest]}"
+			again=$((SECONDS + 10))
+			continue
+		fi
+		line=$part$line part=''
+		[ "${line%% *}" = "$1" ] || continue
+		line=${line#* }
+		answer=${line#* }
+		[ "$answer" != "$line" ] || answer=''
+		[ "${line%% *}" = ok ]
+		return
+	done
+	alive || note "QEMU is gone: $(tail -c 300 "$WORK/$Guest/qemu.log" 2>/dev/null)"
+	note "no answer of the agent within $ANSWER_LIMIT s"
+	# Where it hangs is the last that its console says.
+	qmp inject-nmi
+	return 2
+}
+
+send()
+{
+	local words="$*"
+
+	said="$((++serial)) ${words//$'\n'/ }"
+	echo "$said" >&"${AskIn[$Guest]}"
+}
+
+# ask WORDS…: into $answer; false when the agent says error.
+ask()
+{
+	send "$@"
+	await "$serial"
+}
+
+must()
+{
+	"$@" && return
+	note "failed: $* ($answer$reply)"
+	return 1
+}
+
+# What the host holds of the guest's RAM, KiB: into $rss, and as huge pages into $thp.
+resident()
+{
+	read -r rss thp < <(awk -v size="${Ram[$Guest]}" '
+		/^[0-9a-f]+-[0-9a-f]+ / { ram = 0 }
+		/^Size:/ { ram = $2 == size }
+		ram && /^Rss:/ { rss += $2 }
+		ram && /^AnonHugePages:/ { thp += $2 }
+		END { print rss + 0, thp + 0 }' "/proc/${Pid[$Guest]}/smaps")
+}
+
+# Of the whole process, as the kernel sums it up; KiB.
+resident_all()
+{
+	awk '/^Rss:/ { print $2 }' "/proc/${Pid[$Guest]}/smaps_rollup"
+}
+
+# Number $1 of meminfo or vmstat file $2, into $value.
+number_of()
+{
+	ask get "$2" && [[ $'\t'$answer =~ $'\t'$1:?\ +([0-9]+) ]] && value=${BASH_REMATCH[1]}
+}
+
+# plug [OPTIONS]: a balloon with those, and the driver for it.
+plug()
+{
+	qmp device_add "{\"driver\":\"virtio-balloon-pci\",\"id\":\"balloon0\",\"bus\":\"pci.0\"$(options "$@")}" ||
+		{ note "no balloon: $reply"; return 1; }
+}
+
+options()
+{
+	local o
+
+	for o; do
+		case ${o#*=} in
+		on)	printf ',"%s":true' "${o%%=*}" ;;
+		off)	printf ',"%s":false' "${o%%=*}" ;;
+		[0-9]*)	printf ',"%s":%s' "${o%%=*}" "${o#*=}" ;;
+		*)	printf ',"%s":"%s"' "${o%%=*}" "${o#*=}" ;;
+		esac
+	done
+}
+
+unplug()
+{
+	qmp device_del '{"id":"balloon0"}' && until_true unplugged
+}
+
+unplugged()
+{
+	! qmp query-balloon
+}
+
+driver_module()
+{
+	[ "$DRIVER" = ours ] && echo pagefold_balloon || echo virtio_balloon
+}
+
+# load_with PARAMETERS, load: the driver under test, and wait until it has its device, whose directory is $device.
+load_with()
+{
+	must ask insmod "$(driver_module)" "$*" && until_true bound
+}
+
+load()
+{
+	load_with ''
+}
+
+unload()
+{
+	must ask rmmod "$(driver_module)"
+}
+
+# shellcheck disable=SC2016  # for the guest to expand
+bound()
+{
+	ask sh 'for d in /sys/bus/virtio/devices/*; do
+		[ "$(cat $d/device)" = 0x0005 ] && [ -e $d/driver ] && echo $d; done' && [ -n "$answer" ] &&
+		device=${answer%%$'\t'*}
+}
+
+# Attribute $1 of our driver, into $value.
+attribute()
+{
+	ask get "$device/$1" && value=$answer
+}
+
+# target MIB: what the guest is to have left.
+target()
+{
+	qmp balloon "{\"value\":$(($1 * 1048576))}"
+}
+
+# What the device says the guest has, MiB, into $value.
+actual()
+{
+	qmp query-balloon && [[ $reply =~ \"actual\":\ ([0-9]+) ]] && value=$((BASH_REMATCH[1] / 1048576))
+}
+
+actual_is()
+{
+	actual && [ "$value" = "$1" ]
+}
+
+actual_at_most()
+{
+	actual && [ "$value" -le "$1" ]
+}
+
+# Is what the host holds at most, at least so many MiB?
+resident_at_most()
+{
+	resident
+	[ $((rss / 1024)) -le "$1" ]
+}
+
+resident_at_least()
+{
+	resident
+	[ $((rss / 1024)) -ge "$1" ]
+}
+
+run_subtests()
+{
+	local subtest status began
+
+	plan $#
+	for subtest; do
+		began=${EPOCHREALTIME/.}
+		"$subtest"
+		status=$?
+		note "$subtest took $(((${EPOCHREALTIME/.} - began) / 1000)) ms"
+		result $status "$subtest"
+		alive || { note 'the guest is gone, the rest cannot be tested'; break; }
+	done
+	[ "$number" = $# ] || failed=$((failed + $# - number))
+	finish
+}

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A guest that poisons free memory: the host's memory follows all the same, and no poison is missing after.
+#
+# QEMU acks reports without doing anything when a poison value is set, so here the host's memory alone can
+# tell. The guest's kernel itself checks every free page and says so on the console.
+# shellcheck disable=SC2317  # subtests are called by their names
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+. "$top/selftests/lib.sh"
+. "$top/selftests/balloon/guest.lib.sh"
+
+MIB=512
+SLACK=8
+
+go_to()
+{
+	target "$1" && until_true actual_is "$1" || { note "actual is $value, not $1"; return 1; }
+	resident
+	note "at $1 MiB the host holds $((rss / 1024)) MiB"
+	[ "$DRIVER" != ours ] || expect [ $((rss / 1024)) -le $(($1 + SLACK)) ]
+}
+
+cycle()
+{
+	plug "$@" && until_true bound && must ask touch 250 && go_to 300 && go_to $MIB && must ask hold 250 3 &&
+		must ask verify && expect [ "${answer##*wrong=}" = 0 ] && must ask drop && go_to 250 && go_to $MIB && unplug
+}
+
+probe()
+{
+	must ask insmod "$(driver_module)"
+}
+
+reporting_and_poison()
+{
+	cycle free-page-reporting=on page-poison=on
+}
+
+# C3: without the feature a page that must keep its poison must not be reported.
+reporting_without_poison()
+{
+	cycle free-page-reporting=on page-poison=off
+}
+
+poison_alone()
+{
+	cycle free-page-reporting=off page-poison=on
+}
+
+neither()
+{
+	cycle free-page-reporting=off page-poison=off
+}
+
+# "pagealloc: memory corruption" is what a page without its poison is called.
+poison_was_never_missing()
+{
+	! grep -a -m 3 'pagealloc' "$LOGS"/*-poison.console && console_clean
+}
+
+value=''
+boot poison $MIB 1 'page_poison=1 init_on_alloc=0' || { echo 'Bail out! the guest does not boot'; exit 1; }
+run_subtests probe reporting_and_poison reporting_without_poison poison_alone neither poison_was_never_missing

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * faults.c: every allocation of the engine fails, at every site, now and then or always; nothing is lost.
+ *
+ * Needs the debug build, which names its allocation sites in debug/fault_sites.
+ */
+#include "pf.h"
+
+#define PAGES 1024
+
+static uint64_t kinds(size_t i)
+{
+	return i % 4 == 0 ? 0 : i % 4 == 1 ? 9000 + i : 1 + i / 8;
+}
+
+static void try_all(const char *site, int every)
+{
+	struct pf_vm a, b;
+	long long hits = pf_get("debug/fault_hits");
+	int ret;
+
+	pf_vm_start(&a, PAGES, PF_MERGEABLE, kinds);
+	pf_vm_start(&b, PAGES, PF_MERGEABLE, kinds);
+	pf_set("debug/fault_every", every);
+	REQUIRE(pf_put("debug/fault_site", "%s", site) == 0, "site %s", site);
+	ret = pf_put("register", "%d name=a domain=x", a.pid);
+	CHECK(ret == 0 || ret == -ENOMEM, "%s/%d: register gives %s", site, every, strerror(-ret));
+	ret = pf_put("register", "%d name=b domain=x", b.pid);
+	CHECK(ret == 0 || ret == -ENOMEM, "%s/%d: register gives %s", site, every, strerror(-ret));
+	ret = pf_put("threads", "2");
+	CHECK(ret == 0 || ret == -ENOMEM, "%s/%d: threads gives %s", site, every, strerror(-ret));
+	ret = pf_put("run", "1");
+	CHECK(ret == 0 || ret == -ENOMEM, "%s/%d: run=1 gives %s", site, every, strerror(-ret));
+	/* Without a scan thread nothing happens. One that may allocate nothing may never finish a pass: hits tell. */
+	if (!ret && (pf_registered(a.pid) || pf_registered(b.pid)))
+		CHECK(PF_UNTIL(pf_get("passes") >= 2 || pf_get("debug/fault_hits") > hits + 20),
+		      "%s/%d: neither passes nor hits", site, every);
+	pf_vm_write(&a, 5, 777);
+	pf_vm_write(&b, 6, 778);
+	CHECK(pf_vm_wrong(&a) + pf_vm_wrong(&b) == 0, "%s/%d: content changed", site, every);
+	ret = pf_put("run", "2");
+	CHECK(ret == 0 || ret == -ENOMEM, "%s/%d: run=2 gives %s", site, every, strerror(-ret));
+	CHECK(pf_vm_wrong(&a) + pf_vm_wrong(&b) == 0, "%s/%d: content changed", site, every);
+	pf_note("%s, each %d: %lld failed, %lld skipped for it", site, every,
+		pf_get("debug/fault_hits") - hits, pf_get("skipped/nomem"));
+	/* Memory is back: now everything works. */
+	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
+	if (!pf_registered(a.pid))
+		pf_register(a.pid, "domain=x");
+	if (!pf_registered(b.pid))
+		pf_register(b.pid, "domain=x");
+	pf_run(1);
+	CHECK(PF_UNTIL(pf_get("folded_pages") >= PAGES - 8), "%s/%d: %lld folded afterwards", site, every,
+	      pf_get("folded_pages"));
+	CHECK(pf_vm_wrong(&a) + pf_vm_wrong(&b) == 0, "%s/%d: content changed", site, every);
+	pf_run(2);
+	CHECK(pf_get("frames") == 0, "%s/%d: %lld frames left", site, every, pf_get("frames"));
+	CHECK(pf_get("frames_freed") == pf_get("frames_allocated"), "%s/%d: frames leak", site, every);
+	pf_vm_stop(&a);
+	pf_vm_stop(&b);
+	CHECK(PF_UNTIL(pf_get("vms_registered") == 0), "%s/%d: entries stay", site, every);
+}
+
+static void every_site(int every)
+{
+	char sites[4096], *site, *rest = sites;
+	int count = 0;
+
+	if (!pf_have("debug/fault_sites"))
+		pf_skip("not the debug build");
+	REQUIRE(pf_read("debug/fault_sites", sites, sizeof(sites)), "fault_sites");
+	while ((site = strsep(&rest, " \n"))) {
+		if (!*site || !strcmp(site, "none"))
+			continue;
+		count++;
+		try_all(site, every);
+		/* A fresh module for each site: what one leaves behind must not hide what the next does. */
+		pf_unload();
+		pf_load();
+	}
+	CHECK(count > 3, "%d sites only", count);
+	try_all("all", every);
+	if (every == 1)
+		CHECK(pf_get("debug/fault_hits") > 0, "no allocation failed");
+}
+
+static void each(void)
+{
+	every_site(1);
+}
+
+static void each_second(void)
+{
+	every_site(2);
+}
+
+static void each_seventh(void)
+{
+	every_site(7);
+}
+
+static const struct pf_test tests[] = {
+	{ "each", each },
+	{ "each_second", each_second },
+	{ "each_seventh", each_seventh },
+};
+PF_MAIN(tests)

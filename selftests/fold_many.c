@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fold_many.c: half-duplicate memory folds exactly as far as its contents allow, in two passes.
+ * 
+ * Counts are exact: what is missing would be a page lost to a race that nothing here provokes.
+ */
+#include "pf.h"
+
+#define PAGES	8192	/* 32 MiB */
+#define KINDS	500
+
+static uint64_t half(size_t i)
+{
+	return i % 2 ? 1 + i / 2 % KINDS : 1000000 + i;
+}
+
+static uint64_t rewritten(size_t i)
+{
+	return i % 3 ? half(i) : 2000000 + i;
+}
+
+static void exact(long long folded)
+{
+	CHECK(PF_UNTIL(pf_get("folded_pages") == folded), "%lld folded", pf_get("folded_pages"));
+	CHECK(PF_UNTIL(pf_get("frames") == KINDS), "%lld frames", pf_get("frames"));
+	CHECK(pf_get("saved_bytes") == (folded - KINDS) * (long long)PF_PAGE, "%lld",
+	      pf_get("saved_bytes"));
+}
+
+static void half_duplicate(void)
+{
+	pid_t self = getpid();
+	long long anon, file, moved = PAGES / 2 * 4;
+	char *mem = pf_map(PAGES, PF_PLAIN);
+	size_t frames;
+
+	pf_fill_all(mem, PAGES, half);
+	pf_settle(mem);
+	anon = pf_field("/proc/self/status", "RssAnon");
+	file = pf_field("/proc/self/status", "RssFile");
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", self) >= 2), "no two passes");
+	CHECK(pf_get("folds") == PAGES / 2, "%lld folds in two passes", pf_get("folds"));
+	exact(PAGES / 2);
+	CHECK(pf_get("frames_allocated") - pf_get("frames_freed") == pf_get("frames"), " ");
+	CHECK(pf_get("vms/%d/folded_pages", self) == PAGES / 2, "%lld",
+	      pf_get("vms/%d/folded_pages", self));
+	CHECK(pf_get("vms/%d/eligible_bytes", self) == PAGES * (long long)PF_PAGE, "%lld",
+	      pf_get("vms/%d/eligible_bytes", self));
+	CHECK(pf_get("metadata_bytes") > 0, "no metadata?");
+	frames = pf_frames_in(self, mem, PAGES);
+	CHECK(frames == PAGES / 2, "%zu pages mapped from frames", frames);
+	/* Per-CPU batches keep these counters off by some pages per CPU; smaps is exact. */
+	anon -= pf_field("/proc/self/status", "RssAnon");
+	file = pf_field("/proc/self/status", "RssFile") - file;
+	CHECK(llabs(anon - moved) < 2048, "RssAnon fell by %lld KiB, not %lld", anon, moved);
+	CHECK(llabs(file - moved) < 2048, "RssFile rose by %lld KiB, not %lld", file, moved);
+	CHECK(pf_smaps(self, mem, "Anonymous") == PAGES / 2 * 4, "%lld",
+	      pf_smaps(self, mem, "Anonymous"));
+	CHECK(pf_smaps(self, mem, "Rss") == PAGES * 4, "%lld", pf_smaps(self, mem, "Rss"));
+	CHECK(pf_wrong(mem, PAGES, half) == 0, "%zu pages wrong", pf_wrong(mem, PAGES, half));
+}
+
+static void rewrite(void)
+{
+	pid_t self = getpid();
+	char *mem = pf_map(PAGES, PF_PLAIN);
+	long long broken = 0;
+	size_t i;
+
+	pf_fill_all(mem, PAGES, half);
+	pf_settle(mem);
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == PAGES / 2), "%lld", pf_get("folded_pages"));
+	for (i = 0; i < PAGES; i += 3) {
+		broken += pf_is_frame(self, pf_page(mem, i));
+		pf_fill(pf_page(mem, i), rewritten(i));
+	}
+	CHECK(PF_UNTIL(pf_get("cow_breaks") == broken), "%lld breaks counted, %lld made",
+	      pf_get("cow_breaks"), broken);
+	CHECK(PF_UNTIL(pf_get("folded_pages") == PAGES / 2 - broken), "%lld", pf_get("folded_pages"));
+	CHECK(pf_wrong(mem, PAGES, rewritten) == 0, "%zu pages wrong", pf_wrong(mem, PAGES, rewritten));
+}
+
+/* Memory goes back: unmapping folded pages frees their frames, sooner or later. */
+static void unmapped(void)
+{
+	pid_t self = getpid();
+	char *mem = pf_map(PAGES, PF_PLAIN);
+
+	pf_fill_all(mem, PAGES, half);
+	pf_settle(mem);
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == PAGES / 2), "%lld", pf_get("folded_pages"));
+	munmap(mem, PAGES * PF_PAGE);
+	CHECK(PF_UNTIL(pf_get("folded_pages") == 0), "%lld folded", pf_get("folded_pages"));
+	CHECK(PF_UNTIL(pf_get("frames") == 0), "%lld frames unused but kept", pf_get("frames"));
+	CHECK(pf_get("frames_freed") == pf_get("frames_allocated"), "%lld of %lld freed",
+	      pf_get("frames_freed"), pf_get("frames_allocated"));
+}
+
+static uint64_t unique(size_t i)
+{
+	return 1 + i;
+}
+
+/* At most 16 bytes for each page looked at, and none of them once the VM is gone. */
+static void metadata(void)
+{
+	const size_t pages = 49152;
+	long long before = pf_get("metadata_bytes"), most;
+	struct pf_vm vm;
+
+	pf_vm_start(&vm, pages, PF_PLAIN, unique);
+	pf_register(vm.pid, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", vm.pid) >= 2), "no two passes");
+	most = pf_get("metadata_bytes");
+	pf_note("%.1f bytes a page", (double)most / pages);
+	CHECK(most > before, "nothing is kept about %zu pages?", pages);
+	CHECK(most <= 16LL * (long long)pages, "%.1f bytes a page", (double)most / pages);
+	pf_vm_stop(&vm);
+	CHECK(PF_UNTIL(pf_get("metadata_bytes") <= before), "%lld bytes kept, %lld before",
+	      pf_get("metadata_bytes"), before);
+}
+
+static const struct pf_test tests[] = {
+	{ "half_duplicate", half_duplicate },
+	{ "rewrite", rewrite },
+	{ "unmapped", unmapped },
+	{ "metadata", metadata },
+};
+PF_MAIN(tests)

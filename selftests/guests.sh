@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Real guests fold as far as their contents allow, and never notice: not folding, not unfolding, not rmmod.
+# shellcheck disable=SC2317  # subtests are called by their names
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/guests.lib.sh"
+
+calm=(g1 g2 g3)
+
+passes_of_all()
+{
+	local pid
+
+	for pid in $(pids_of "${calm[@]}"); do
+		until_true at_least "vms/$pid/passes" "$1" || return 1
+	done
+}
+
+# At least nine tenths of what an offline count finds, within two passes.
+fold_nine_tenths()
+{
+	local pids count zero equal saved
+
+	mapfile -t pids < <(pids_of "${calm[@]}")
+	kill -STOP "${pids[@]}"
+	count=$("$here/count_equal" "${pids[@]}")
+	kill -CONT "${pids[@]}"
+	note "offline: $count"
+	zero=${count#*zero=} zero=${zero%% *}
+	equal=${count#*equal=} equal=${equal%% *}
+	expect [ "$((zero + equal))" -gt 10000 ] || return 1
+	pf_set run 1 && passes_of_all 2 || return 1
+	saved=$(saved_pages)
+	note "saved $saved pages of $((zero + equal)): zero $(pf_get zero_pages) of $zero," \
+		"equal $(($(pf_get folded_pages) - $(pf_get frames))) of $equal"
+	note "skipped: $(cd "$PF_SYS/skipped" && grep -v '^0$' ./* | tr '\n' ' ')"
+	expect [ "$((saved * 10))" -ge "$(((zero + equal) * 9))" ]
+}
+
+# A guest that writes all the time, with folding under its feet.
+rewriting_guest()
+{
+	local rounds folds pid
+
+	start_guests busy:rewrite:9 && register_guests busy || return 1
+	pid=$(pf-guest pid busy)
+	rounds=$(pf-guest rounds busy)
+	folds=$(pf_get folds)
+	until_true at_least "vms/$pid/folds" 500 || return 1
+	vm_passes "$pid" 2 || return 1
+	note "rewrites: $rounds to $(pf-guest rounds busy), $(($(pf_get folds) - folds)) folds," \
+		"$(pf_get "vms/$pid/cow_breaks") breaks"
+	expect [ "$(pf-guest rounds busy)" -gt "$rounds" ] || return 1
+	until_true at_least "vms/$pid/cow_breaks" 1 || return 1
+	verify_guests busy
+}
+
+# What "verified" is worth: one spoiled byte must be seen.
+wrong_page_is_seen()
+{
+	start_guests victim:idle:5 && pf-guest corrupt victim 7 && ! verify_guests victim
+}
+
+killed()
+{
+	local pid before bad=0
+
+	pid=$(pf-guest pid victim)
+	before=$(pf_get folds)
+	register_guests victim || return 1
+	until_true at_least folds "$((before + 1))" || bad=1
+	pf-guest kill victim
+	# It was spoiled on purpose: what its console says of that must not fail the run.
+	rm -f /run/pf-guest/.logs/victim.*
+	until_true [ ! -e "$PF_SYS/vms/$pid" ] && return $bad
+}
+
+unfold_all()
+{
+	pf_set run 2 && expect equals frames 0 && expect equals folded_pages 0
+}
+
+fold_again()
+{
+	pf_set run 1 && until_true at_least folded_pages 5000
+}
+
+rmmod_under_guests()
+{
+	pf_unload && expect [ ! -e "$PF_SYS" ]
+}
+
+second_module()
+{
+	pf_load && register_guests "${calm[@]}" busy && pf_set run 1 && until_true at_least folded_pages 100 &&
+		vm_passes "$(pf-guest pid g1)" 1 && verify_guests "${calm[@]}" busy && pf_unload
+}
+
+stop_all()
+{
+	local name bad=0
+
+	for name in "${calm[@]}" busy; do
+		pf-guest stop "$name" || bad=1
+	done
+	return $bad
+}
+
+subtests=('boot' 'fold_nine_tenths' 'verify_folded' 'rewriting_guest' 'wrong_page_is_seen' 'killed' 'verify_after_kill' 'unfold_all'
+	'verify_unfolded' 'fold_again' 'rmmod_under_guests' 'verify_after_rmmod' 'second_module' 'stop_all')
+
+boot()
+{
+	pf_load && start_guests g1:idle:1 g2:idle:2 g3:cache:3 && register_guests "${calm[@]}"
+}
+
+verify_folded()
+{
+	verify_guests "${calm[@]}"
+}
+
+verify_after_kill()
+{
+	verify_guests "${calm[@]}" busy
+}
+
+verify_unfolded()
+{
+	verify_guests "${calm[@]}" busy
+}
+
+verify_after_rmmod()
+{
+	verify_guests "${calm[@]}" busy
+}
+
+plan ${#subtests[@]}
+for subtest in "${subtests[@]}"; do
+	began=$SECONDS
+	"$subtest"
+	status=$?
+	note "$subtest took $((SECONDS - began)) s"
+	result $status "$subtest"
+	[ "$subtest:$status" != boot:1 ] || finish
+done
+finish

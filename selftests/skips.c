@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skips.c: what must not be folded is not, and is counted by reason.
+ *
+ * Each subtest puts a range of equal pages beside one that does fold, so that a scan that never
+ * came by cannot pass for a page that was spared.
+ */
+#define _GNU_SOURCE
+#include "pf.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#define PAGES 64
+
+static uint64_t pairs(size_t i)
+{
+	return 1 + i / 2;
+}
+
+static uint64_t witness_id(size_t i)
+{
+	return 5000 + i / 2;
+}
+
+static char *witness, *spared;
+
+static void prepare(int flags)
+{
+	witness = pf_map(PAGES, PF_PLAIN);
+	spared = pf_map(PAGES, flags);
+	pf_fill_all(witness, PAGES, witness_id);
+	pf_fill_all(spared, PAGES, pairs);
+	pf_settle(spared);
+}
+
+/* Folds everything but @spared, which must be counted under one of the two reasons. */
+static void expect_spared(const char *reason, const char *or_reason)
+{
+	pid_t self = getpid();
+	size_t frames;
+	long long counted;
+
+	pf_settle(spared);
+	pf_register(self, "");
+	pf_run(1);
+	CHECK(PF_UNTIL(pf_frames_in(self, witness, PAGES) == PAGES), "%zu of the witness folded",
+	      pf_frames_in(self, witness, PAGES));
+	REQUIRE(pf_passes(self, 2), "no passes");
+	frames = pf_frames_in(self, spared, PAGES);
+	CHECK(frames == 0, "%zu pages folded that are %s", frames, reason);
+	counted = pf_get("skipped/%s", reason) + (or_reason ? pf_get("skipped/%s", or_reason) : 0);
+	CHECK(counted > 0, "nothing counted as %s", reason);
+	CHECK(pf_wrong(witness, PAGES, witness_id) == 0, "content changed");
+}
+
+static void expect_folds_now(void)
+{
+	CHECK(PF_UNTIL(pf_frames_in(getpid(), spared, PAGES) == PAGES), "%zu folded after release",
+	      pf_frames_in(getpid(), spared, PAGES));
+	CHECK(pf_wrong(spared, PAGES, pairs) == 0, "content changed");
+}
+
+static void locked(void)
+{
+	prepare(PF_PLAIN);
+	REQUIRE(mlock(spared, PAGES * PF_PAGE) == 0, "mlock: %s", strerror(errno));
+	expect_spared("locked", "vma");
+	CHECK(pf_wrong(spared, PAGES, pairs) == 0, "content changed");
+	munlock(spared, PAGES * PF_PAGE);
+	pf_settle(spared);
+	expect_folds_now();
+}
+
+static void lazily_freed(void)
+{
+	size_t i, lost = 0;
+
+	prepare(PF_PLAIN);
+	REQUIRE(madvise(spared, PAGES * PF_PAGE, MADV_FREE) == 0, "MADV_FREE: %s", strerror(errno));
+	expect_spared("lazyfree", NULL);
+	/* Freed or not, page by page: both are right, anything else is not. */
+	for (i = 0; i < PAGES; i++)
+		lost += !pf_is(pf_page(spared, i), pairs(i)) && !pf_is(pf_page(spared, i), 0);
+	CHECK(lost == 0, "%zu pages neither kept nor zero", lost);
+}
+
+static void userfault(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_range range;
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		pf_skip("no userfaultfd: %s", strerror(errno));
+	prepare(PF_PLAIN);
+	range = (struct uffdio_range){ (uintptr_t)spared, PAGES * PF_PAGE };
+	reg.range = range;
+	REQUIRE(ioctl(fd, UFFDIO_REGISTER, &reg) == 0, "register: %s", strerror(errno));
+	expect_spared("uffd", "vma");
+	CHECK(pf_wrong(spared, PAGES, pairs) == 0, "content changed");
+	ioctl(fd, UFFDIO_UNREGISTER, &range);
+	expect_folds_now();
+}
+
+/* io_uring's fixed buffers hold a long-term pin (FOLL_PIN). */
+static void pinned(void)
+{
+	struct io_uring_params params = { 0 };
+	int fd = syscall(SYS_io_uring_setup, 4, &params);
+	struct iovec vec;
+
+	if (fd < 0)
+		pf_skip("no io_uring: %s", strerror(errno));
+	prepare(PF_PLAIN);
+	vec = (struct iovec){ spared, PAGES * PF_PAGE };
+	REQUIRE(syscall(SYS_io_uring_register, fd, IORING_REGISTER_BUFFERS, &vec, 1) == 0,
+		"register buffers: %s", strerror(errno));
+	expect_spared("pinned", "busy");
+	CHECK(pf_wrong(spared, PAGES, pairs) == 0, "content changed");
+	syscall(SYS_io_uring_register, fd, IORING_UNREGISTER_BUFFERS, NULL, 0);
+	close(fd);
+	expect_folds_now();
+}
+
+/* vmsplice takes plain references (FOLL_GET), and whoever has the pipe reads through them later. */
+static void spliced(void)
+{
+	struct iovec vec;
+	char page[PF_PAGE];
+	int pipes[2];
+	size_t i;
+
+	prepare(PF_PLAIN);
+	REQUIRE(pipe(pipes) == 0, "pipe: %s", strerror(errno));
+	fcntl(pipes[1], F_SETPIPE_SZ, PAGES * PF_PAGE);
+	vec = (struct iovec){ spared, PAGES * PF_PAGE };
+	REQUIRE(vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)(PAGES * PF_PAGE), "vmsplice: %s",
+		strerror(errno));
+	expect_spared("pinned", "busy");
+	for (i = 0; i < PAGES; i++)
+		CHECK(read(pipes[0], page, PF_PAGE) == (ssize_t)PF_PAGE && pf_is(page, pairs(i)),
+		      "page %zu in the pipe is wrong", i);
+	expect_folds_now();
+}
+
+/* KSM's pages are its own. */
+static void ksm(void)
+{
+	const char *dir = "/sys/kernel/mm/ksm/";
+	char path[64];
+
+	if (!pf_ksm_available())
+		pf_skip("no KSM");
+	prepare(PF_PLAIN);
+	snprintf(path, sizeof(path), "%ssleep_millisecs", dir);
+	pf_file_write(path, "1");
+	snprintf(path, sizeof(path), "%spages_to_scan", dir);
+	pf_file_write(path, "1000");
+	pf_file_write("/sys/kernel/mm/ksm/run", "1");
+	REQUIRE(PF_UNTIL(pf_file_number("/sys/kernel/mm/ksm/pages_sharing") >= PAGES), "KSM merged %lld",
+		pf_file_number("/sys/kernel/mm/ksm/pages_sharing"));
+	pf_file_write("/sys/kernel/mm/ksm/run", "0");
+	pf_register(getpid(), "");
+	pf_run(1);
+	REQUIRE(pf_passes(getpid(), 2), "no passes");
+	CHECK(pf_get("skipped/ksm") >= 2 * PAGES, "%lld", pf_get("skipped/ksm"));
+	CHECK(pf_get("folds") == 0, "%lld", pf_get("folds"));
+	CHECK(pf_wrong(spared, PAGES, pairs) + pf_wrong(witness, PAGES, witness_id) == 0,
+	      "content changed");
+	pf_file_write("/sys/kernel/mm/ksm/run", "2");
+	CHECK(PF_UNTIL(pf_frames_in(getpid(), spared, PAGES) == PAGES), "%zu after KSM let go",
+	      pf_frames_in(getpid(), spared, PAGES));
+	pf_file_write("/sys/kernel/mm/ksm/run", "0");
+	CHECK(pf_wrong(spared, PAGES, pairs) + pf_wrong(witness, PAGES, witness_id) == 0,
+	      "content changed");
+}
+
+/* A huge page of which one small page lost its PMD: mapped by entries, yet one folio. */
+static void large(void)
+{
+	const size_t half = 256;
+	pid_t self = getpid();
+	char *huge;
+
+	if (!pf_file_write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"))
+		pf_skip("no transparent huge pages");
+	huge = pf_map(512, PF_MERGEABLE | PF_HUGEPAGE);
+	pf_fill_all(huge, 512, pairs);
+	if (pf_smaps(self, huge, "AnonHugePages") != 2048)
+		pf_skip("no huge page to be had");
+	mprotect(huge + half * PF_PAGE, PF_PAGE, PROT_READ);
+	CHECK(pf_smaps(self, huge, "AnonHugePages") == 0, "still mapped by a PMD");
+	pf_settle(huge);
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(pf_passes(self, 3), "no passes: does it loop on them?");
+	/* Newer kernels can take such a folio apart; older ones must skip it and say so. */
+	CHECK(pf_get("skipped/large") > 0 || pf_get("folds") > 0, "neither skipped nor folded");
+	CHECK(pf_wrong(huge, 512, pairs) == 0, "content changed");
+}
+
+/* MAP_SHARED, hugetlb and device mappings are not even looked at: their VMAs are skipped whole. */
+static void mixed_vmas(void)
+{
+	char *mem = mmap(NULL, PAGES * PF_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	prepare(PF_PLAIN);
+	pf_fill_all(mem, PAGES, pairs);
+	madvise(mem, PAGES * PF_PAGE, MADV_MERGEABLE);
+	pf_register(getpid(), "");
+	pf_run(1);
+	CHECK(PF_UNTIL(pf_frames_in(getpid(), spared, PAGES) == PAGES), "private range not folded");
+	CHECK(pf_pfn(getpid(), mem) != pf_pfn(getpid(), mem + PF_PAGE), "shared range was folded");
+	CHECK(pf_wrong(mem, PAGES, pairs) == 0, "content changed");
+}
+
+static const struct pf_test tests[] = {
+	{ "locked", locked },
+	{ "lazily_freed", lazily_freed },
+	{ "userfault", userfault },
+	{ "pinned", pinned },
+	{ "spliced", spliced },
+	{ "ksm", ksm },
+	{ "large", large },
+	{ "mixed_vmas", mixed_vmas },
+};
+PF_MAIN(tests)
