@@ -4,20 +4,6 @@
 
 [ -c /dev/kvm ] || skip_all 'no KVM in this host'
 
-# boot_guest NAME OPTIONS… A guest that hangs while it boots, when nobody folds it yet, is the emulator's
-# doing: under TCG that happens now and then without the module too. It is booted anew, and told.
-boot_guest()
-{
-	local name=$1 try
-
-	for try in 1 2 3; do
-		PF_GUEST_LIMIT=60 pf-guest start "$@" && return
-		note "$name did not boot at try $try"
-		pf-guest kill "$name"
-	done
-	return 1
-}
-
 # start_guests NAME:WORK:SEED… side by side, because most of it is waiting for them to boot; but one after
 # the other on shadow page tables, where under TCG several that boot at once may never get ready.
 start_guests()
@@ -26,7 +12,7 @@ start_guests()
 
 	for spec; do
 		IFS=: read -r name work seed <<<"$spec"
-		boot_guest "$name" --memory 128M --work "$work" --work-mb 40 --seed "$seed" &
+		pf-guest start "$name" --memory 128M --work "$work" --work-mb 40 --seed "$seed" &
 		pids+=($!)
 		[ "${PF_NPT:-1}" = 1 ] || wait $! || bad=1
 	done
