@@ -61,7 +61,7 @@ expect()
 
 until_true()
 {
-	local end=$((SECONDS + ${PF_LIMIT:-90}))
+	local end=$((SECONDS + ${PF_LIMIT:-180}))
 
 	while ! "$@"; do
 		[ $SECONDS -lt $end ] || { note "not within the limit: $*"; return 1; }
