@@ -5,9 +5,13 @@
 # says which one the functions speak of. DRIVER is ours or stock; the same tests run with both.
 # shellcheck shell=bash
 
-: "${KERNEL:=6.12}" "${DRIVER:=ours}" "${ANSWER_LIMIT:=60}" "${QEMU_ARGS:=}"
+: "${KERNEL:=6.12}" "${DRIVER:=ours}" "${ANSWER_LIMIT:=120}" "${BOOT_LIMIT:=180}" "${QEMU_ARGS:=}"
+BOOT_AGAIN=2
 declare -A Pid QmpIn QmpOut AskIn AskOut Ram
-Guest='' said='' serial=0 reply='' answer='' events=''
+Guest='' said='' serial=0 reply='' answer='' events='' value='' last='' stable=0 free='' total=''
+# MiB of a guest that its kernel may keep for itself meanwhile
+SLACK=8
+ours=$([ "$DRIVER" = ours ] && echo 1)
 [ -e /proc/self/smaps_rollup ] || { echo 'Bail out! no smaps_rollup'; exit 1; }
 WORK=$(mktemp -d "$PF_BUILD/run/balloon.XXXXXX") || exit 1
 LOGS=${BALLOON_LOGS:-$PF_LOG/balloon/$(date -u +%Y%m%d-%H%M%S)-$$}
@@ -37,10 +41,23 @@ alive()
 	[ -e "/proc/${Pid[$Guest]}/exe" ]
 }
 
-# boot NAME MIB CPUS WORDS [QEMU ARGUMENTS…]: returns when the agent has spoken.
+# boot NAME MIB CPUS WORDS [QEMU ARGUMENTS…]: returns when the agent has spoken. Until then nothing of ours
+# is loaded, so a guest that hangs here is the emulator's fault: it is told, and the guest started anew.
 boot()
 {
-	start "$@" && await 0
+	local again=0
+
+	until start "$@" && await 0; do
+		[ $((++again)) -le $BOOT_AGAIN ] || return 1
+		note "guest $1 hangs before a driver is loaded, its console is kept: starting it anew"
+		mv "$(console_of "$1")" "$(console_of "$1").unbooted-$again"
+		stop "$1"
+	done
+}
+
+console_of()
+{
+	echo "$LOGS/$KERNEL-$DRIVER-${0##*/}-$1.console"
 }
 
 # The same without waiting, for one that will be migrated to.
@@ -52,11 +69,11 @@ start()
 	shift 4
 	mkdir -p "$dir"
 	mkfifo "$dir"/{qmp,ctl}.{in,out}
-	"${QEMU:=$("$PF_TOP/scripts/vm/qemu")}" -name "$name" -nodefaults -no-user-config -no-reboot -display none \
-		-machine pc,mem-merge=off -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
+	"${QEMU:=$("$PF_TOP/scripts/vm/qemu")}" -name "$name" -nodefaults -no-user-config -no-reboot \
+		-display none -machine pc,mem-merge=off -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
 		-cpu max,la57=off -m "${mib}M" -smp "$cpus" \
-		-kernel "$PF_BUILD/kernels/$KERNEL/vmlinuz" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" -append "$words" \
-		-chardev "file,id=console,path=$LOGS/$KERNEL-$DRIVER-${0##*/}-$name.console" -serial chardev:console \
+		-kernel "$PF_BUILD/balloon/$KERNEL/vmlinux" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" \
+		-append "$words" -chardev "file,id=console,path=$(console_of "$name")" -serial chardev:console \
 		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
 		-chardev "pipe,id=ctl,path=$dir/ctl" -device virtio-serial-pci -device virtserialport,chardev=ctl \
 		-object iothread,id=iothread0 $QEMU_ARGS "$@" >"$dir/qemu.log" 2>&1 </dev/null &
@@ -84,7 +101,8 @@ console_clean()
 {
 	local rows
 
-	rows=$(grep -a -h -n -E -m 3 -f "$PF_TOP/scripts/vm/trouble" -e 'agent: failed' "$LOGS/$KERNEL-$DRIVER-${0##*/}"-*.console)
+	rows=$(grep -a -h -n -E -m 3 -f "$PF_TOP/scripts/vm/trouble" -e 'agent: failed' \
+		"$LOGS/$KERNEL-$DRIVER-${0##*/}"-*.console)
 	[ -z "$rows" ] && return
 	note "${rows//$'\n'/; }"
 	return 1
@@ -113,9 +131,10 @@ qmp()
 # look like a dead guest, so a request is said again; the agent does it once and says its answer twice.
 await()
 {
-	local line part='' end=$((SECONDS + ANSWER_LIMIT)) again=$((SECONDS + 10))
+	local line part='' limit=$ANSWER_LIMIT end again=$((SECONDS + 10))
 
-	answer=''
+	[ "$1" != 0 ] || limit=$BOOT_LIMIT
+	end=$((SECONDS + limit)) answer=''
 	while alive && [ $SECONDS -lt $end ]; do
 		if ! read -r -t 1 -u "${AskOut[$Guest]}" line; then
 			part+=$line
@@ -134,7 +153,7 @@ await()
 		return
 	done
 	alive || note "QEMU is gone: $(tail -c 300 "$WORK/$Guest/qemu.log" 2>/dev/null)"
-	note "no answer of the agent within $ANSWER_LIMIT s"
+	note "no answer of the agent within $limit s"
 	# Where it hangs is the last that its console says.
 	qmp inject-nmi
 	return 2
@@ -221,7 +240,8 @@ driver_module()
 	[ "$DRIVER" = ours ] && echo pagefold_balloon || echo virtio_balloon
 }
 
-# load_with PARAMETERS, load: the driver under test, and wait until it has its device, whose directory is $device.
+# load_with PARAMETERS, load: the driver under test, and wait until it has its device, whose directory is
+# $device.
 load_with()
 {
 	must ask insmod "$(driver_module)" "$*" && until_true bound
@@ -273,6 +293,16 @@ actual_at_most()
 	actual && [ "$value" -le "$1" ]
 }
 
+# Go to $1 MiB and see that the host holds no more than that. What the in-tree driver does to it is told alone.
+go_to()
+{
+	target "$1" && until_true actual_is "$1" || { note "actual is $value, not $1"; return 1; }
+	resident
+	[ $((rss / 1024)) -le $(($1 + SLACK)) ] && return
+	note "at $1 MiB the host holds $((rss / 1024)) MiB"
+	[ "$DRIVER" != ours ]
+}
+
 # Is what the host holds at most, at least so many MiB?
 resident_at_most()
 {
@@ -284,6 +314,60 @@ resident_at_least()
 {
 	resident
 	[ $((rss / 1024)) -ge "$1" ]
+}
+
+# Free memory, MiB, into $value; that on the lists of each CPU too, which MemFree leaves out.
+free_mib()
+{
+	local pages=0 rest
+
+	ask set /proc/sys/vm/drop_caches 3 && ask get /proc/zoneinfo || return 1
+	rest=$answer
+	while [[ $rest =~ [[:space:]]count:\ +([0-9]+)(.*) ]]; do
+		pages=$((pages + BASH_REMATCH[1]))
+		rest=${BASH_REMATCH[2]}
+	done
+	number_of MemFree /proc/meminfo && value=$(((value + 4 * pages) / 1024))
+}
+
+# The guest's books, into $free and $total, for whole to compare with.
+keep_books()
+{
+	free_mib && free=$value && number_of MemTotal /proc/meminfo && total=$value
+}
+
+free_again()
+{
+	free_mib && [ "$value" -ge $((free - SLACK)) ]
+}
+
+# All that the balloon took came back: free memory as it was when the books were kept, MemTotal too.
+whole()
+{
+	until_true free_again || { note "free: $value MiB, was $free"; return 1; }
+	number_of MemTotal /proc/meminfo && expect [ "$value" = "$total" ]
+}
+
+# Our driver has given up for now: the target cannot be reached.
+stopped()
+{
+	attribute stop_reason && [[ ! $value =~ ^(none|reached|)$ ]] && note "stopped by: $value"
+}
+
+# settled COMMAND…: the $value that COMMAND finds has been the same for ten looks; it is in $last.
+settled()
+{
+	local before=$last
+
+	"$@" && last=$value
+	[ "$before" = "$last" ] && stable=$((stable + 1)) || stable=0
+	[ $stable -ge 10 ]
+}
+
+until_settled()
+{
+	last='' stable=0
+	until_true settled "$@"
 }
 
 run_subtests()

@@ -10,7 +10,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/selftests/balloon/guest.lib.sh"
 
 MIB=512
-ours=$([ "$DRIVER" = ours ] && echo 1)
 
 working()
 {
@@ -74,7 +73,7 @@ recovered_in_five_seconds()
 {
 	local began
 
-	target 120 && { [ -z "$ours" ] || until_true stopped; } && until_true settled || return 1
+	target 120 && { [ -z "$ours" ] || until_true stopped; } && until_settled actual || return 1
 	note "settled at $last MiB"
 	began=${EPOCHREALTIME/.}
 	must ask work 300 || return 1
@@ -83,20 +82,6 @@ recovered_in_five_seconds()
 	note "memory came back within $began ms"
 	[ -z "$ours" ] || expect [ $began -le 5000 ] || return 1
 	verdict_of_work 60 300
-}
-
-stopped()
-{
-	attribute stop_reason && [[ ! $value =~ ^(none|reached|)$ ]] && note "stopped by: $value"
-}
-
-settled()
-{
-	local before=$last
-
-	actual && last=$value
-	[ "$before" = "$last" ] && stable=$((stable + 1)) || stable=0
-	[ $stable -ge 10 ]
 }
 
 no_process_was_killed()
@@ -109,7 +94,6 @@ console_is_clean()
 	console_clean
 }
 
-value='' last='' stable=0
 subtests=(work_is_done_under_balloon memory_was_given_for_it target_is_met_again without_reporting_too
 	target_before_driver recovered_in_five_seconds no_process_was_killed console_is_clean)
 [ $# = 0 ] || subtests=("$@")

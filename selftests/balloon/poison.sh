@@ -11,15 +11,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/selftests/balloon/guest.lib.sh"
 
 MIB=512
-SLACK=8
-
-go_to()
-{
-	target "$1" && until_true actual_is "$1" || { note "actual is $value, not $1"; return 1; }
-	resident
-	note "at $1 MiB the host holds $((rss / 1024)) MiB"
-	[ "$DRIVER" != ours ] || expect [ $((rss / 1024)) -le $(($1 + SLACK)) ]
-}
 
 cycle()
 {
@@ -59,6 +50,5 @@ poison_was_never_missing()
 	! grep -a -m 3 'pagealloc' "$LOGS"/*-poison.console && console_clean
 }
 
-value=''
 boot poison $MIB 1 'page_poison=1 init_on_alloc=0' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests probe reporting_and_poison reporting_without_poison poison_alone neither poison_was_never_missing
