@@ -72,7 +72,7 @@ start()
 	"${QEMU:=$("$PF_TOP/scripts/vm/qemu")}" -name "$name" -nodefaults -no-user-config -no-reboot \
 		-display none -machine pc,mem-merge=off -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
 		-cpu max,la57=off -m "${mib}M" -smp "$cpus" \
-		-kernel "$PF_BUILD/balloon/$KERNEL/vmlinux" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" \
+		-kernel "$PF_BUILD/kernels/$KERNEL/vmlinux" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" \
 		-append "$words" -chardev "file,id=console,path=$(console_of "$name")" -serial chardev:console \
 		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
 		-chardev "pipe,id=ctl,path=$dir/ctl" -device virtio-serial-pci -device virtserialport,chardev=ctl \
