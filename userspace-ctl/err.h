@@ -19,6 +19,7 @@ enum {
 	EX_REFUSED = 1,		/* the kernel or the module said no, or reading failed */
 	EX_BAD_INPUT = 2,	/* arguments, environment or configuration are malformed */
 	EX_NO_MODULE = 3,	/* /sys/kernel/pagefold is not there */
+	EX_NO_VM = 4,		/* no VM is called so */
 };
 
 struct err {

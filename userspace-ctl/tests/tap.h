@@ -36,6 +36,7 @@ static inline int tap_run(const struct tap_test *tests, size_t count)
 		bool passed = tests[i].run();
 
 		printf("%s %zu %s\n", passed ? "ok" : "not ok", i + 1, tests[i].name);
+		fflush(stdout);
 		all &= passed;
 	}
 	return !all;
