@@ -45,11 +45,11 @@ int cmd_register(int argc, char **argv)
 	for (int i = 2; !rc && i < argc; i++)
 		rc = take_setting(&r, argv[i], &e);
 	if (!rc)
-		rc = sysfs_present(sysroot, &e);
+		rc = sysfs_present(options.sysroot, &e);
 	if (rc)
 		return cmd_fail(argv[0], rc, &e);
 	registration_format(&r, line, sizeof(line));
-	if (sysfs_write(sysroot, "register", line, register_errnos, &e))
+	if (sysfs_write(options.sysroot, "register", line, register_errnos, &e))
 		return cmd_fail(argv[0], EX_REFUSED, &e);
 	return EX_DONE;
 }

@@ -1,131 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A table of the registered VMs.
- *
- * Columns are rows of one array. The table is printed by hand rather than by libsmartcols because
- * the binary is static, to run where no library is: in the virtual host and in an initramfs.
+ * A table of the registered VMs, or the same as JSON.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
+#include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cmd.h"
-#include "registration.h"
+#include "table.h"
+#include "vm.h"
 
-#define PAGE_BYTES	4096
-#define MIB		(1024.0 * 1024.0)
-
-enum unit { TEXT, BYTES, PAGES };
-
-static const struct column {
-	const char *header;
-	const char *attr;	/* NULL: the directory's name, the process id */
-	enum unit unit;		/* BYTES and PAGES are shown in MiB and summed up */
-	int width;		/* negative: to the left */
-} columns[] = {
-	{ "PID",	NULL,			TEXT,	7 },
-	{ "NAME",	"name",			TEXT,	-12 },
-	{ "DOMAIN",	"domain",		TEXT,	-10 },
-	{ "RAM",	"eligible_bytes",	BYTES,	8 },
-	{ "RESIDENT",	"resident_bytes",	BYTES,	8 },
-	{ "FOLDED",	"folded_pages",		PAGES,	8 },
-	{ "ZERO",	"zero_pages",		PAGES,	8 },
-	{ "SAVED",	"saved_bytes",		BYTES,	8 },
+static const struct column columns[] = {
+	{ "PID", "pid", CELL_COUNT, false },
+	{ "NAME", "name", CELL_TEXT, false },
+	{ "DOMAIN", "domain", CELL_TEXT, false },
+	{ "RAM", "ram_bytes", CELL_BYTES, true },
+	{ "RESIDENT", "resident_bytes", CELL_BYTES, true },
+	{ "FOLDED", "folded_bytes", CELL_BYTES, true },
+	{ "SAVED", "saved_bytes", CELL_BYTES, true },
+	{ "ZERO", "zero_bytes", CELL_BYTES, true },
+	{ "BALLOON", "balloon_bytes", CELL_BYTES, true },
+	{ "WSS", "wss_bytes", CELL_BYTES, true },
+	{ "TARGET", "target_bytes", CELL_BYTES, true },
+	{ "STATE", "state", CELL_TEXT, false },
 };
 
-#define COLUMNS ARRAY_SIZE(columns)
-
-static int is_pid_dir(const struct dirent *entry)
+static struct cell number(const struct vm *vm, enum vm_number n, uint64_t unit)
 {
-	return isdigit((unsigned char)entry->d_name[0]);
+	return CELL_OF_IF(vm_has(vm, n), vm->value[n] * unit);
 }
 
-static int by_number(const struct dirent **a, const struct dirent **b)
+static int add_vm(struct table *table, const struct vm *vm)
 {
-	int x = atoi((*a)->d_name), y = atoi((*b)->d_name);
+	struct cell cells[ARRAY_SIZE(columns)] = {
+		CELL_OF(vm->pid),
+		CELL_OF_TEXT(vm->name),
+		CELL_OF_TEXT(vm->domain),
+		number(vm, VM_ELIGIBLE, 1),
+		number(vm, VM_RESIDENT, 1),
+		number(vm, VM_FOLDED, PF_PAGE_BYTES),
+		number(vm, VM_SAVED, 1),
+		number(vm, VM_ZERO, PF_PAGE_BYTES),
+		number(vm, VM_BALLOON, 1),
+		number(vm, VM_WSS, 1),
+		/* 0 is how the module says that there is none. */
+		CELL_OF_IF(vm_has(vm, VM_TARGET) && vm->value[VM_TARGET], vm->value[VM_TARGET]),
+		{ .present = *vm->state, .text = vm->state },
+	};
 
-	return (x > y) - (x < y);
+	return table_add(table, cells);
 }
 
-/* Read one row before any of it is printed: a VM may go while it is read. Return: 0 or an errno. */
-static int read_row(const char *pid, char cells[COLUMNS][PF_NAME_MAX + 1])
+static int print_json(const struct table *table)
 {
-	for (size_t i = 0; i < COLUMNS; i++) {
-		char attr[PATH_MAX];
-		int rc;
+	struct json_object *object = json_object_new_object();
+	struct json_object *vms = table_json(table), *total = table_sums_json(table);
 
-		if (!columns[i].attr) {
-			snprintf(cells[i], sizeof(cells[i]), "%.10s", pid);
-			continue;
-		}
-		snprintf(attr, sizeof(attr), "vms/%s/%s", pid, columns[i].attr);
-		rc = sysfs_read(sysroot, attr, cells[i], sizeof(cells[i]));
-		if (rc)
-			return rc;
+	if (!object || !vms || !total) {
+		json_object_put(object);
+		json_object_put(vms);
+		json_object_put(total);
+		return -ENOMEM;
 	}
-	return 0;
-}
-
-static void print_row(char cells[COLUMNS][PF_NAME_MAX + 1], double totals[COLUMNS])
-{
-	for (size_t i = 0; i < COLUMNS; i++) {
-		double bytes;
-
-		if (columns[i].unit == TEXT) {
-			printf("%*s ", columns[i].width, cells[i]);
-			continue;
-		}
-		bytes = strtod(cells[i], NULL) * (columns[i].unit == PAGES ? PAGE_BYTES : 1);
-		totals[i] += bytes;
-		printf("%*.1f ", columns[i].width, bytes / MIB);
-	}
-	putchar('\n');
-}
-
-static void print_totals(const double totals[COLUMNS])
-{
-	for (size_t i = 0; i < COLUMNS; i++)
-		if (columns[i].unit == TEXT)
-			printf("%*s ", columns[i].width, i == 0 ? "total" : i == 1 ? "MiB" : "");
-		else
-			printf("%*.1f ", columns[i].width, totals[i] / MIB);
-	putchar('\n');
+	json_object_object_add(object, "vms", vms);
+	json_object_object_add(object, "total", total);
+	return json_print(object, stdout);
 }
 
 int cmd_status(int argc, char **argv)
 {
-	char cells[COLUMNS][PF_NAME_MAX + 1];
-	double totals[COLUMNS] = { 0 };
-	struct dirent **vms;
-	char path[PATH_MAX];
+	struct table *table;
+	struct vms vms;
 	struct err e;
-	int n, rc;
+	int rc;
 
-	rc = sysfs_present(sysroot, &e);
-	if (!rc && argc > 1)
-		rc = err_set(&e, EX_BAD_INPUT, "%s: want no arguments", QUOTE(argv[1]));
+	(void)argc;
+	rc = vms_read(options.sysroot, &vms, &e);
 	if (rc)
 		return cmd_fail(argv[0], rc, &e);
-	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/vms", sysroot);
-	n = scandir(path, &vms, is_pid_dir, by_number);
-	if (n < 0)
-		return cmd_fail(argv[0], err_set(&e, EX_REFUSED, "%s: %s", path, strerror(errno)),
-				&e);
-
-	for (size_t i = 0; i < COLUMNS; i++)
-		printf("%*s ", columns[i].width, columns[i].header);
-	putchar('\n');
-	for (int i = 0; i < n; i++) {
-		/* A VM that went meanwhile has no row; any other trouble shows as one missing. */
-		if (!read_row(vms[i]->d_name, cells))
-			print_row(cells, totals);
-		free(vms[i]);
-	}
-	free(vms);
-	print_totals(totals);
-	return fflush(stdout) ? EX_REFUSED : EX_DONE;
+	table = table_new(columns, ARRAY_SIZE(columns));
+	rc = table ? 0 : -ENOMEM;
+	for (size_t i = 0; !rc && i < vms.count; i++)
+		rc = add_vm(table, &vms.list[i]);
+	vms_free(&vms);
+	if (!rc)
+		rc = options.json ? print_json(table) : table_print(table, stdout);
+	table_free(table);
+	return cmd_printed(argv[0], rc);
 }

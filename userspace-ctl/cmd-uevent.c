@@ -29,34 +29,34 @@ static int event_create(int tid, struct err *e)
 	char path[4096];
 	int rc;
 
-	snprintf(path, sizeof(path), "%s" CONFIG_PATH, sysroot);
+	snprintf(path, sizeof(path), "%s" CONFIG_PATH, options.sysroot);
 	rc = config_read(path, &r, e);
 	if (rc)
 		return rc;
 	if (!*r.domain)
 		snprintf(r.domain, sizeof(r.domain), "%s", DEFAULT_DOMAIN);
 
-	r.pid = process_of_thread(sysroot, tid);
+	r.pid = process_of_thread(options.sysroot, tid);
 	/* KVM sends the event before the VM has its file descriptor: the device's must do. */
-	if (!r.pid || !process_has_kvm(sysroot, r.pid, true))
+	if (!r.pid || !process_has_kvm(options.sysroot, r.pid, true))
 		return EX_DONE;
-	process_vm_name(sysroot, r.pid, r.name);
+	process_vm_name(options.sysroot, r.pid, r.name);
 	registration_format(&r, line, sizeof(line));
-	rc = sysfs_write(sysroot, "register", line, register_errnos, e);
+	rc = sysfs_write(options.sysroot, "register", line, register_errnos, e);
 	return !rc || rc == EEXIST || rc == ESRCH ? EX_DONE : EX_REFUSED;
 }
 
 static int event_destroy(int tid, struct err *e)
 {
-	int pid = process_of_thread(sysroot, tid);
+	int pid = process_of_thread(options.sysroot, tid);
 	char line[32];
 	int rc;
 
 	/* Gone: so is its entry. Still with a VM: it had several, or the id is another's now. */
-	if (!pid || process_has_kvm(sysroot, pid, false))
+	if (!pid || process_has_kvm(options.sysroot, pid, false))
 		return EX_DONE;
 	snprintf(line, sizeof(line), "%d", pid);
-	rc = sysfs_write(sysroot, "unregister", line, unregister_errnos, e);
+	rc = sysfs_write(options.sysroot, "unregister", line, unregister_errnos, e);
 	return !rc || rc == ENOENT ? EX_DONE : EX_REFUSED;
 }
 
@@ -75,7 +75,7 @@ int cmd_uevent(int argc, char **argv)
 	else
 		rc = parse_pid(id, &tid, &e);
 	if (!rc)
-		rc = sysfs_present(sysroot, &e);
+		rc = sysfs_present(options.sysroot, &e);
 	if (rc)
 		return cmd_fail(argv[0], rc, &e);
 

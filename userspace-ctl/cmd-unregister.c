@@ -31,11 +31,11 @@ int cmd_unregister(int argc, char **argv)
 		rc = err_set(&e, EX_BAD_INPUT, "%s: want nothing or unfold after the PID",
 			     QUOTE(argv[argc - 1]));
 	if (!rc)
-		rc = sysfs_present(sysroot, &e);
+		rc = sysfs_present(options.sysroot, &e);
 	if (rc)
 		return cmd_fail(argv[0], rc, &e);
 	snprintf(line, sizeof(line), "%d%s", pid, argc == 3 ? " unfold" : "");
-	if (sysfs_write(sysroot, "unregister", line, unregister_errnos, &e))
+	if (sysfs_write(options.sysroot, "unregister", line, unregister_errnos, &e))
 		return cmd_fail(argv[0], EX_REFUSED, &e);
 	return EX_DONE;
 }

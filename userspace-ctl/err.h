@@ -20,6 +20,7 @@ enum {
 	EX_BAD_INPUT = 2,	/* arguments, environment or configuration are malformed */
 	EX_NO_MODULE = 3,	/* /sys/kernel/pagefold is not there */
 	EX_NO_VM = 4,		/* no VM is called so */
+	EX_TROUBLE = 5,		/* doctor found what has to be done */
 };
 
 struct err {

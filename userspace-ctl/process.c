@@ -18,28 +18,40 @@
 #include "process.h"
 
 #define CMDLINE_MAX	131072	/* an argument's limit; -name stands near the start */
+#define ELEMENT_MAX	512
 #define KVM_MISC_MINOR	232	/* admin-guide/devices.txt: 10 char, 232 = /dev/kvm */
 
-/* Take the value of "guest", or the first element without a key, out of QEMU's a=b,c=d list. */
-static bool option_guest(const char *list, char *value, size_t size)
+/*
+ * Take the next element off QEMU's a=b,c=d list. A doubled comma is a comma, a single one ends the
+ * element. Return: what follows, NULL at the end of the list.
+ */
+static const char *option_next(const char *list, char element[ELEMENT_MAX])
 {
-	bool found = false, first = true;
+	size_t n = 0;
 
-	while (*list) {
-		char element[512];
-		size_t n = 0;
+	if (!*list)
+		return NULL;
+	for (; *list && (*list != ',' || list[1] == ','); list++) {
+		if (n < ELEMENT_MAX - 1)
+			element[n++] = *list;
+		list += *list == ',';
+	}
+	element[n] = '\0';
+	return list + (*list == ',');
+}
+
+/* The value of @key in the list, or with @first of the first element when that has no key. */
+static bool option_value(const char *list, const char *key, bool first, char *value, size_t size)
+{
+	char element[ELEMENT_MAX];
+	size_t len = strlen(key);
+	bool found = false;
+
+	while ((list = option_next(list, element))) {
 		const char *v = NULL;
 
-		/* A doubled comma is a comma, a single one ends the element. */
-		for (; *list && (*list != ',' || list[1] == ','); list++) {
-			if (n < sizeof(element) - 1)
-				element[n++] = *list;
-			list += *list == ',';
-		}
-		element[n] = '\0';
-		list += *list == ',';
-		if (!strncmp(element, "guest=", 6))
-			v = element + 6;
+		if (!strncmp(element, key, len) && element[len] == '=')
+			v = element + len + 1;
 		else if (first && !strchr(element, '='))
 			v = element;
 		if (v && *v) {
@@ -55,17 +67,73 @@ bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX +
 {
 	const char *end = cmdline + len, *arg = cmdline, *nul;
 	bool is_value = false, found = false;
-	char value[512];
+	char value[ELEMENT_MAX];
 
 	/* An argument without its NUL was cut off by the limit: not to be trusted. */
 	for (; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
-		if (is_value && option_guest(arg, value, sizeof(value))) {
+		if (is_value && option_value(arg, "guest", true, value, sizeof(value))) {
 			name_sanitize(value, name);
 			found = true;
 		}
 		is_value = !is_value && (!strcmp(arg, "-name") || !strcmp(arg, "--name"));
 	}
 	return found;
+}
+
+/* An absolute path that leads nowhere else and fits an address. */
+static bool take_path(const char *text, char path[QMP_PATH_MAX])
+{
+	if (*text != '/' || strstr(text, "/../") || strlen(text) >= QMP_PATH_MAX)
+		return false;
+	strcpy(path, text);
+	return true;
+}
+
+/* Of an argument and the one after it, both ended by NUL, the path when they are -qmp unix:PATH. */
+static bool qmp_option(const char *arg, const char *value, char path[QMP_PATH_MAX])
+{
+	char element[ELEMENT_MAX];
+
+	if (strcmp(arg, "-qmp") && strcmp(arg, "--qmp") && strcmp(arg, "-qmp-pretty"))
+		return false;
+	return option_next(value, element) && !strncmp(element, "unix:", 5) &&
+	       take_path(element + 5, path);
+}
+
+/* The path of the socket that is called @id. */
+static bool chardev_path(const char *cmdline, const char *end, const char *id,
+			 char path[QMP_PATH_MAX])
+{
+	char name[ELEMENT_MAX], value[ELEMENT_MAX];
+	const char *arg, *nul, *before = "";
+
+	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
+		if (!strcmp(before, "-chardev") && !strncmp(arg, "socket,", 7) &&
+		    option_value(arg, "id", false, name, sizeof(name)) && !strcmp(name, id) &&
+		    option_value(arg, "path", false, value, sizeof(value)))
+			return take_path(value, path);
+		before = arg;
+	}
+	return false;
+}
+
+bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
+{
+	const char *end = cmdline + len, *arg, *nul, *before = "";
+	char id[ELEMENT_MAX], mode[ELEMENT_MAX];
+
+	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
+		if (qmp_option(before, arg, path))
+			return true;
+		if (!strcmp(before, "-mon") &&
+		    option_value(arg, "mode", false, mode, sizeof(mode)) &&
+		    !strcmp(mode, "control") &&
+		    option_value(arg, "chardev", true, id, sizeof(id)) &&
+		    chardev_path(cmdline, end, id, path))
+			return true;
+		before = arg;
+	}
+	return false;
 }
 
 /* Read /proc/@pid/@file. Return: bytes read, at most @size - 1 and followed by a NUL; -errno. */
@@ -119,6 +187,14 @@ void process_vm_name(const char *sysroot, int pid, char name[PF_NAME_MAX + 1])
 		return;
 	}
 	snprintf(name, PF_NAME_MAX + 1, "pid-%d", pid);
+}
+
+bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX])
+{
+	static char cmdline[CMDLINE_MAX];
+	ssize_t n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
+
+	return n > 0 && cmdline_qmp_path(cmdline, n, path);
 }
 
 static bool fd_is_kvm(int dir, const char *fd, bool device)

@@ -17,6 +17,19 @@
  */
 bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 1]);
 
+#define QMP_PATH_MAX	108		/* as a socket's address takes */
+
+/*
+ * The path of a QMP socket in a VMM's command line, as for cmdline_guest_name(): of "-qmp
+ * unix:PATH,...", or of a "-chardev socket,id=ID,path=PATH,..." that a "-mon
+ * chardev=ID,mode=control" names. The first that is absolute and without "..".
+ * Return: false when there is none.
+ */
+bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX]);
+
+/* The same for process @pid. */
+bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX]);
+
 /* The process that thread @tid is of. Return: its id, 0 when there is no such thread (any more). */
 int process_of_thread(const char *sysroot, int tid);
 

@@ -6,6 +6,7 @@
  * follow it, so that they cannot part.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <math.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,6 +175,28 @@ uint64_t record_now(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+int record_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	struct stat st;
+	char last;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = -EINVAL;
+	else if (st.st_size && (pread(fd, &last, 1, st.st_size - 1) != 1 ||
+				(last != '\n' && write(fd, "\n", 1) != 1)))
+		rc = -EIO;
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
 }
 
 int record_append(int fd, struct record *r)

@@ -43,6 +43,9 @@
 #include "memory.h"
 #include "vm.h"
 
+/* Where the daemon appends, and where events and report look when they are not told. */
+#define RECORD_PATH		"/run/pagefold/record.jsonl"
+
 #define RECORD_FORMAT		1
 #define RECORD_LINE_MAX		8192
 #define RECORD_TEXT_MAX		256
@@ -99,6 +102,16 @@ struct record {
  * Return: the line with its newline, to be freed; NULL without memory.
  */
 char *record_format(const struct record *r);
+
+/**
+ * record_open() - open a record to append to
+ * @path: made when it is not there, for its owner to write and its group to read
+ *
+ * When a crash has cut the last line off, it is ended here, so that it spoils no other.
+ *
+ * Return: the descriptor, -errno.
+ */
+int record_open(const char *path);
 
 /**
  * record_append() - write a record

@@ -35,17 +35,30 @@ int sysfs_present(const char *sysroot, struct err *e)
 	return EX_DONE;
 }
 
+static const char *meaning_of(const struct errno_text *meanings, int number)
+{
+	for (; meanings->number; meanings++)
+		if (meanings->number == number)
+			return meanings->meaning;
+	return NULL;
+}
+
 int sysfs_write(const char *sysroot, const char *attr, const char *value,
 		const struct errno_text *meanings, struct err *e)
 {
-	int fd = sysfs_open(sysroot, attr, O_WRONLY);
+	/* Truncated for a dump's plain files; sysfs does not mind. */
+	int fd = sysfs_open(sysroot, attr, O_WRONLY | O_TRUNC);
 	size_t len = strlen(value);
+	const char *meaning;
 	ssize_t n;
 	int rc;
 
-	if (fd < 0)
-		return err_set(e, -fd, "%s" SYSFS_DIR "/%s: cannot open for writing: %s", sysroot,
-			       attr, strerror(-fd));
+	if (fd < 0) {
+		meaning = meaning_of(meanings, -fd);
+		return err_set(e, -fd, "%s" SYSFS_DIR "/%s: cannot open for writing: %s%s%s",
+			       sysroot, attr, strerror(-fd), meaning ? ": " : "",
+			       meaning ? meaning : "");
+	}
 	n = write(fd, value, len);
 	rc = n < 0 ? errno : 0;
 	close(fd);
@@ -53,11 +66,9 @@ int sysfs_write(const char *sysroot, const char *attr, const char *value,
 		rc = EIO;
 	if (!rc)
 		return 0;
-	for (; meanings->number && meanings->number != rc; meanings++)
-		;
+	meaning = meaning_of(meanings, rc);
 	return err_set(e, rc, "writing %s to %s" SYSFS_DIR "/%s: %s%s%s", QUOTE(value), sysroot,
-		       attr, strerror(rc), meanings->number ? ": " : "",
-		       meanings->number ? meanings->meaning : "");
+		       attr, strerror(rc), meaning ? ": " : "", meaning ? meaning : "");
 }
 
 int sysfs_read(const char *sysroot, const char *attr, char *buf, size_t size)

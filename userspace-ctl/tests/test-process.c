@@ -23,6 +23,18 @@ static bool guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 
 	return found;
 }
 
+static bool guest_qmp(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
+{
+	char *copy = malloc(len ? len : 1);
+	bool found;
+
+	memcpy(copy, cmdline, len);
+	path[0] = '\0';
+	found = cmdline_qmp_path(copy, len, path);
+	free(copy);
+	return found;
+}
+
 #define ROW(cmdline, name) { cmdline, sizeof(cmdline) - 1, name }
 
 static bool command_lines(void)
@@ -65,18 +77,54 @@ static bool command_lines(void)
 	return true;
 }
 
+static bool monitors(void)
+{
+	static const struct {
+		const char *cmdline;
+		size_t len;
+		const char *path;	/* NULL: none found */
+	} table[] = {
+		ROW("qemu\0-qmp\0unix:/run/a.qmp,server=on,wait=off\0", "/run/a.qmp"),
+		ROW("qemu\0--qmp\0unix:/run/a,,b\0", "/run/a,b"),
+		ROW("qemu\0-qmp\0tcp:localhost:4444\0-qmp\0unix:/b\0", "/b"),
+		ROW("qemu\0-chardev\0socket,id=m,path=/run/m,server=on\0-mon\0chardev=m,mode=control\0",
+		    "/run/m"),
+		ROW("qemu\0-mon\0chardev=m,mode=control\0-chardev\0socket,path=/run/m,id=m\0", "/run/m"),
+		ROW("qemu\0-mon\0m,mode=control\0-chardev\0socket,path=/run/m,id=m\0", "/run/m"),
+		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=m,mode=readline\0", NULL),
+		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=n,mode=control\0", NULL),
+		ROW("qemu\0-chardev\0file,id=m,path=/run/m\0-mon\0chardev=m,mode=control\0", NULL),
+		ROW("qemu\0-qmp\0unix:relative\0", NULL),
+		ROW("qemu\0-qmp\0unix:/run/../etc/x\0", NULL),
+		ROW("qemu\0-qmp\0unix:/run/cut", NULL),
+		ROW("qemu\0-qmp\0", NULL),
+		ROW("-qmp", NULL),
+		ROW("", NULL),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		char path[QMP_PATH_MAX];
+		bool found = guest_qmp(table[i].cmdline, table[i].len, path);
+
+		EXPECT(found == !!table[i].path, "row %zu: %s", i, path);
+		EXPECT(!found || !strcmp(path, table[i].path), "row %zu: %s", i, path);
+	}
+	return true;
+}
+
 static bool noise(void)
 {
 	static const char * const pieces[] = {
-		"-name", "--name", "guest=", ",", "=", "a", "\x80", "",
+		"-name", "--name", "guest=", ",", "=", "a", "\x80", "", "-qmp", "-mon", "-chardev",
+		"unix:/", "chardev=", "id=a", "path=/", "socket,", "mode=control",
 	};
 
 	srandom(2);
 	for (int round = 0; round < 20000; round++) {
-		char line[128], name[PF_NAME_MAX + 1];
+		char line[128], name[PF_NAME_MAX + 1], path[QMP_PATH_MAX];
 		size_t len = 0;
 
-		while (len < sizeof(line) - 8) {
+		while (len < sizeof(line) - 16) {
 			const char *piece = pieces[random() % ARRAY_SIZE(pieces)];
 
 			memcpy(line + len, piece, strlen(piece));
@@ -87,6 +135,8 @@ static bool noise(void)
 		len = random() % (len + 1);
 		if (guest_name(line, len, name))
 			EXPECT(name_is_valid(name), "round %d: %s", round, name);
+		if (guest_qmp(line, len, path))
+			EXPECT(*path == '/', "round %d: %s", round, path);
 	}
 	return true;
 }
@@ -156,6 +206,7 @@ int main(void)
 {
 	static const struct tap_test tests[] = {
 		{ "guest names in command lines", command_lines },
+		{ "monitors in command lines", monitors },
 		{ "noise gives valid names or none, within bounds", noise },
 		{ "an endless name is cut", longest },
 		{ "this process and one that is not there", this_process },

@@ -162,6 +162,34 @@ static bool appending(void)
 	return true;
 }
 
+/* What a crash cut off must not take the next line with it. */
+static bool cut_off(void)
+{
+	char path[] = "/tmp/test-record.XXXXXX", text[4096];
+	struct record r = { .type = RECORD_EVENT, .word = "run", .time_ms = 1 };
+	int fd = mkstemp(path);
+	ssize_t n;
+
+	EXPECT(write(fd, "{\"type\":\"ev", 11) == 11, "write");
+	close(fd);
+	for (int i = 0; i < 2; i++) {
+		fd = record_open(path);
+		EXPECT(fd >= 0, "open: %d", fd);
+		EXPECT(!record_append(fd, &r), "append");
+		n = pread(fd, text, sizeof(text) - 1, 0);
+		close(fd);
+	}
+	unlink(path);
+	EXPECT(n > 0, "nothing was written");
+	text[n] = '\0';
+	EXPECT(!strcmp(text, "{\"type\":\"ev\n"
+		       "{\"type\":\"event\",\"time_ms\":1,\"event\":\"run\"}\n"
+		       "{\"type\":\"event\",\"time_ms\":1,\"event\":\"run\"}\n"), "%s", text);
+	EXPECT(record_open("/dev/null") == -EINVAL, "a device is no record");
+	EXPECT(record_open("/nonexistent/x") == -ENOENT, "no directory");
+	return true;
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
@@ -169,6 +197,7 @@ int main(void)
 		{ "types and keys of newer programs are skipped", newer },
 		{ "what is no record is refused with key, value and range", refused },
 		{ "records are appended whole", appending },
+		{ "a line that a crash cut off spoils no other", cut_off },
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a VM's monitor can be reached: its socket is on its command line, is owned by who runs
+ * it, and answers with QEMU's greeting.
+ *
+ * The peer may be hostile or hung, so nothing is waited for longer than ANSWER_MS, and no more than
+ * the first bytes are read. Nothing is said to it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "process.h"
+
+#define ANSWER_MS	1000
+#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the guest " \
+			"is shared and paged, never ballooned"
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, rc;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* Return: 1 when QEMU greets, 0 when nobody answers, -1 when what answers is no QEMU. */
+static int greeted(int fd)
+{
+	static const char greeting[] = "{\"QMP\":";
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	char text[64];
+	ssize_t n, kept = 0;
+
+	if (poll(&wait, 1, ANSWER_MS) <= 0)
+		return 0;
+	n = read(fd, text, sizeof(text));
+	/* It prints a space after the colon or before, by version. */
+	for (ssize_t i = 0; i < n; i++)
+		if (text[i] != ' ')
+			text[kept++] = text[i];
+	return kept >= (ssize_t)sizeof(greeting) - 1 &&
+	       !memcmp(text, greeting, sizeof(greeting) - 1) ? 1 : -1;
+}
+
+static void ask_socket(const char *path, int pid, const char *name, struct findings *f)
+{
+	int fd = connect_to(path), answer;
+
+	if (fd == -EAGAIN || fd == -ECONNREFUSED || fd < 0) {
+		doctor_add(f, "qmp", DOCTOR_NOTE, fd == -EAGAIN ?
+			   "let go whoever holds it: QEMU serves one at a time" : NO_MONITOR,
+			   "%s (%d): %.108s: %s", name, pid, path, strerror(-fd));
+		return;
+	}
+	answer = greeted(fd);
+	close(fd);
+	if (answer > 0)
+		doctor_add(f, "qmp", DOCTOR_OK, "", "%s (%d): %.108s answers", name, pid, path);
+	else if (!answer)
+		doctor_add(f, "qmp", DOCTOR_NOTE,
+			   "fine if pagefoldd holds it; else give pagefoldd a monitor of its own",
+			   "%s (%d): %.108s is held by somebody: no greeting within %d ms", name,
+			   pid, path, ANSWER_MS);
+	else
+		doctor_add(f, "qmp", DOCTOR_TROUBLE, "find out what answers there",
+			   "%s (%d): %.108s does not greet as QEMU does", name, pid, path);
+}
+
+void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings *f)
+{
+	char path[QMP_PATH_MAX], proc[PATH_MAX], full[PATH_MAX + QMP_PATH_MAX];
+	struct stat socket, process;
+
+	if (!process_qmp_path(sysroot, pid, path)) {
+		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR,
+			   "%s (%d): no QMP socket on its command line", name, pid);
+		return;
+	}
+	snprintf(full, sizeof(full), "%s%s", sysroot, path);
+	if (lstat(full, &socket)) {
+		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR, "%s (%d): %.108s: %s", name, pid, path,
+			   strerror(errno));
+		return;
+	}
+	snprintf(proc, sizeof(proc), "%s/proc/%d", sysroot, pid);
+	if (!stat(proc, &process) && socket.st_uid && socket.st_uid != process.st_uid) {
+		doctor_add(f, "qmp", DOCTOR_TROUBLE,
+			   "chown it to the user that QEMU runs as, or to root",
+			   "%s (%d): %.108s belongs to user %u", name, pid, path, socket.st_uid);
+		return;
+	}
+	if (*sysroot)
+		doctor_add(f, "qmp", DOCTOR_OK, "", "%s (%d): %.108s is there", name, pid, path);
+	else
+		ask_socket(path, pid, name, f);
+}
