@@ -41,6 +41,12 @@ struct summary {
 	int fit;
 };
 
+/* Of absurd sizes the sum may be no number that there is. */
+static struct cell bytes(double n)
+{
+	return CELL_OF_IF(n < INT64_MAX, n < INT64_MAX ? n : 0);
+}
+
 static int add_point(struct table *table, const struct plan *p, unsigned int guests,
 		     const char *note)
 {
@@ -49,12 +55,12 @@ static int add_point(struct table *table, const struct plan *p, unsigned int gue
 	plan_at(p, guests, &at);
 	return table_add(table, (struct cell []) {
 		CELL_OF(guests),
-		CELL_OF(at.ram),
+		bytes(at.ram),
 		CELL_OF(lround(at.overcommit * 10)),
-		CELL_OF(at.mean),
-		CELL_OF(at.sd),
+		bytes(at.mean),
+		bytes(at.sd),
 		CELL_OF(lround(at.risk * 1000)),
-		CELL_OF(at.shortfall),
+		bytes(at.shortfall),
 		CELL_OF_TEXT(note),
 	});
 }
@@ -91,7 +97,8 @@ static int print_text(const struct summary *s, const struct table *table)
 {
 	const struct plan *p = &s->plan;
 
-	printf("%zu guests, %zu with a measured working set: they work with %.0f%% of their RAM, give or take %.0f%%.\n",
+	printf("%zu guests, %zu with a measured working set: they work with %.0f%% of their RAM, "
+	       "give or take %.0f%%.\n",
 	       p->n, s->measured, p->part * 100, p->part_sd * 100);
 	printf("Sharing saves %.0f%% of what they work with. The host has %s, %s is kept for it.\n",
 	       p->share * 100, SIZE_TEXT(s->memory.total), SIZE_TEXT(s->reserve));
@@ -135,7 +142,8 @@ static struct plan_guest measured(const struct vm *vm)
 		.resident = vm->value[VM_RESIDENT],
 		.saved = vm->value[VM_SAVED],
 		.written = vm->value[VM_WSS_WRITE],
-		.has_written = vm_has(vm, VM_WSS_WRITE),
+		/* 0 is what the module says before its first round. */
+		.has_written = vm_has(vm, VM_WSS_WRITE) && vm->value[VM_WSS],
 	};
 
 	g.wss = vm->value[VM_WSS] ? fmin(vm->value[VM_WSS], g.ram) : g.ram;
@@ -172,7 +180,8 @@ static int summarize(struct summary *s, struct err *e)
 		plan_make(guests, n, s->memory.total - s->reserve, options.size, &s->plan);
 		if (!(s->plan.size > 0))
 			rc = err_set(e, EX_BAD_INPUT,
-				     "--size: wanted, for there is no guest whose size could be taken");
+				     "--size: wanted, for there is no guest whose size could be "
+				     "taken");
 	}
 	free(guests);
 	if (!rc)

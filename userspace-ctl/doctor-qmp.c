@@ -20,14 +20,16 @@
 #include "process.h"
 
 #define ANSWER_MS	1000
-#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the guest " \
-			"is shared and paged, never ballooned"
+#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the " \
+			"guest is shared and paged, never ballooned"
 
 static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, rc;
 
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -62,7 +64,7 @@ static void ask_socket(const char *path, int pid, const char *name, struct findi
 {
 	int fd = connect_to(path), answer;
 
-	if (fd == -EAGAIN || fd == -ECONNREFUSED || fd < 0) {
+	if (fd < 0) {
 		doctor_add(f, "qmp", DOCTOR_NOTE, fd == -EAGAIN ?
 			   "let go whoever holds it: QEMU serves one at a time" : NO_MONITOR,
 			   "%s (%d): %.108s: %s", name, pid, path, strerror(-fd));
@@ -94,7 +96,8 @@ void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings 
 	}
 	snprintf(full, sizeof(full), "%s%s", sysroot, path);
 	if (lstat(full, &socket)) {
-		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR, "%s (%d): %.108s: %s", name, pid, path,
+		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR, "%s (%d): %.108s: "
+							      "%s", name, pid, path,
 			   strerror(errno));
 		return;
 	}
@@ -105,8 +108,5 @@ void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings 
 			   "%s (%d): %.108s belongs to user %u", name, pid, path, socket.st_uid);
 		return;
 	}
-	if (*sysroot)
-		doctor_add(f, "qmp", DOCTOR_OK, "", "%s (%d): %.108s is there", name, pid, path);
-	else
-		ask_socket(path, pid, name, f);
+	ask_socket(full, pid, name, f);
 }

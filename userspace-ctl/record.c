@@ -179,7 +179,8 @@ uint64_t record_now(void)
 
 int record_open(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      0640);
 	struct stat st;
 	char last;
 	int rc = 0;
@@ -226,7 +227,7 @@ static int take_number(const char *key, struct json_object *value, uint64_t max,
 {
 	const char *text = json_object_get_string(value);
 
-	/* json-c gives the largest number for what is larger and 0 for what is below: no guessing. */
+	/* json-c gives the largest number for what is larger, and 0 for what is below. */
 	if (!json_object_is_type(value, json_type_int) || *text == '-' ||
 	    json_object_get_uint64(value) > max)
 		return err_set(e, EX_BAD_INPUT, "%s %s: want a number, 0 to %" PRIu64, key,
@@ -285,7 +286,7 @@ static int take_member(const struct member *m, struct json_object *value, struct
 			*(int *)at = number;
 		return rc;
 	default:
-		return take_number(m->key, value, UINT64_MAX, at, e);
+		return take_number(m->key, value, INT64_MAX, at, e);
 	}
 }
 
@@ -298,7 +299,7 @@ static int take_numbers(struct json_object *line, const struct attr_info *attrs,
 	for (size_t i = 0; i < count; i++) {
 		if (!json_object_object_get_ex(line, attrs[i].file, &member))
 			continue;
-		rc = take_number(attrs[i].file, member, UINT64_MAX, &value[i], e);
+		rc = take_number(attrs[i].file, member, INT64_MAX, &value[i], e);
 		if (rc)
 			return rc;
 		*has |= 1ULL << i;
@@ -346,7 +347,7 @@ static int take_type(struct json_object *line, struct record *r, struct err *e)
 		return rc;
 	if (!json_object_object_get_ex(line, "format", &format))
 		return err_set(e, EX_BAD_INPUT, "format: want one");
-	rc = take_number("format", format, UINT64_MAX, &number, e);
+	rc = take_number("format", format, INT64_MAX, &number, e);
 	if (!rc && number != RECORD_FORMAT)
 		rc = err_set(e, EX_BAD_INPUT, "format %" PRIu64 ": this program reads %d", number,
 			     RECORD_FORMAT);
