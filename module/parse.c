@@ -17,6 +17,11 @@
 /* The longest line that is understood: "PID name=... domain=... policy=... share=..." */
 #define PF_LINE_MAX	256
 
+#define PF_STATE_WORD(name, word)	#word,
+
+/* By enum pf_state. */
+const char * const pf_state_words[PF_NR_STATES] = { PF_STATES(PF_STATE_WORD) };
+
 /*
  * Copy a line without its newline. Refuses what is empty, too long, of several lines, or not text.
  */

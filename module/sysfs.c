@@ -72,10 +72,10 @@ static ssize_t pf_run_store(struct kobject *kobj, struct kobj_attribute *attr, c
 		return err;
 	/* Whoever unfolds everything now is not waited for. */
 	if (run == PF_RUN_STOP)
-		pf_unfold_cancel(true);
+		pf_unfold_cancel_begin();
 	err = mutex_lock_interruptible(&pf_control_lock);
 	if (run == PF_RUN_STOP)
-		pf_unfold_cancel(false);
+		pf_unfold_cancel_end();
 	if (err)
 		return err;
 	switch (run) {
@@ -340,6 +340,7 @@ PF_NUMBER(general_profit_bytes, "%lld", (s64)(pf_saved_bytes() - pf_metadata_byt
 PF_NUMBER(passes, "%llu", (u64)atomic64_read(&pf_totals.passes));
 PF_NUMBER(frames_allocated, "%lu", pf_store_allocated());
 PF_NUMBER(frames_freed, "%lu", pf_store_freed());
+PF_NUMBER(frames_shrunk, "%lu", pf_store_shrunk());
 PF_NUMBER(cpu_ns, "%llu", (u64)atomic64_read(&pf_totals.cpu_ns));
 
 /* Files that show a counter of a table. */
@@ -422,6 +423,7 @@ static struct attribute *pf_root_attrs[] = {
 	&pf_attr_passes.attr,
 	&pf_attr_frames_allocated.attr,
 	&pf_attr_frames_freed.attr,
+	&pf_attr_frames_shrunk.attr,
 	&pf_attr_cpu_ns.attr,
 	PF_EVENTS(PF_LIST_EVENT)
 	NULL
@@ -575,10 +577,9 @@ int pf_sysfs_add_files(void)
  */
 void pf_sysfs_del_files(void)
 {
-	pf_unfold_cancel(true);
+	/* Also of those who wait for their turn now, and in files of VMs. */
+	pf_unfold_exit();
 	sysfs_remove_groups(pf_root, pf_groups);
-	/* A write of 0 may have taken it back, and files of VMs are still in use. */
-	pf_unfold_cancel(true);
 	pf_scan_stop();
 }
 

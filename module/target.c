@@ -14,11 +14,6 @@
 #include "trace.h"
 #include "vm.h"
 
-#define PF_STATE_WORD(name, word)	#word,
-
-/* By enum pf_state. */
-const char * const pf_state_words[PF_NR_STATES] = { PF_STATES(PF_STATE_WORD) };
-
 /**
  * pf_target_usage_bytes() - resident host memory that a VM keeps for itself
  * @vm: the VM

@@ -5,8 +5,9 @@
  * The core does the copying, by a fault that asks for a page of the mapping's own: it works on
  * read-only mappings too, charges the VM, and changes no permission. No table is changed here.
  *
- * What must be found are all frames that the address space maps, also those that moved meanwhile,
- * or whose mapping may not be read any more. So the walk is repeated until one finds nothing.
+ * What must be found are all frames that the address space maps, also those whose mapping may not be
+ * read any more, or that mremap() carries from before the walk to behind it. So the walk is repeated
+ * until one finds nothing, and nothing that it had yet to see has been moved meanwhile.
  *
  * Zero pages stay as they are: they are shared with nobody.
  */
@@ -17,24 +18,43 @@
 #include <linux/sched/signal.h>
 
 #include "fault.h"
+#include "reserve.h"
 #include "snapshot.h"
 #include "unfold.h"
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
-/* Free memory that unfolding leaves to others: a 64th of all, at least 16 MiB. */
-#define PF_UNFOLD_RESERVE_SHIFT	6
-#define PF_UNFOLD_RESERVE_MIN	(16UL << (20 - PAGE_SHIFT))
+/* As often the address space is walked through in vain; only who moves memory all the time gets there. */
+#define PF_UNFOLD_WALKS		64
 
-static bool pf_unfold_cancelled;
+/* How many want the unfolding that a write of run began to end, and whether the module goes. */
+static atomic_t pf_unfold_cancels = ATOMIC_INIT(0);
+static bool pf_unfold_exiting;
 
 /**
- * pf_unfold_cancel() - have whoever is unfolding give up soon, or not
- * @cancel: whether to
+ * pf_unfold_cancel_begin() - have whoever unfolds all VMs give up soon
+ *
+ * Until as many calls of pf_unfold_cancel_end(). Unfolding of one VM goes on.
  */
-void pf_unfold_cancel(bool cancel)
+void pf_unfold_cancel_begin(void)
 {
-	WRITE_ONCE(pf_unfold_cancelled, cancel);
+	atomic_inc(&pf_unfold_cancels);
+}
+
+/**
+ * pf_unfold_cancel_end() - all VMs may be unfolded again
+ */
+void pf_unfold_cancel_end(void)
+{
+	atomic_dec(&pf_unfold_cancels);
+}
+
+/**
+ * pf_unfold_exit() - nothing is unfolded any more: the module goes
+ */
+void pf_unfold_exit(void)
+{
+	WRITE_ONCE(pf_unfold_exiting, true);
 }
 
 #ifdef CONFIG_MEMCG
@@ -62,15 +82,13 @@ static bool pf_unfold_has_room(struct mm_struct *mm)
 
 static bool pf_unfold_has_memory(struct mm_struct *mm)
 {
-	unsigned long reserve = max(totalram_pages() >> PF_UNFOLD_RESERVE_SHIFT,
-				    PF_UNFOLD_RESERVE_MIN);
-
-	return si_mem_available() >= (long)reserve && pf_unfold_has_room(mm);
+	return pf_reserve_allows(0) && pf_unfold_has_room(mm);
 }
 
-static bool pf_unfold_interrupted(void)
+static bool pf_unfold_interrupted(const struct pf_unfold *unfold)
 {
-	return signal_pending(current) || READ_ONCE(pf_unfold_cancelled);
+	return signal_pending(current) || READ_ONCE(pf_unfold_exiting) ||
+	       (unfold->all && atomic_read(&pf_unfold_cancels));
 }
 
 /* The process is gone, and its memory only waits for us to let go of it. */
@@ -85,7 +103,7 @@ static bool pf_unfold_orphaned(struct mm_struct *mm)
  * @addr: of a page that is folded
  *
  * Context: takes the mmap lock for reading; may sleep.
- * Return: 0, also when the mapping is gone; -ENOMEM; -EBUSY when the core refuses.
+ * Return: 0, also when the mapping is gone; -ENOMEM; -EBUSY when the core refuses; -EINTR.
  */
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 {
@@ -94,7 +112,8 @@ int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 
 	if (pf_fault(PF_FAULT_UNFOLD))
 		return -ENOMEM;
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr && vma_is_anonymous(vma))
 		fault = handle_mm_fault(vma, addr, PF_FAULT_UNSHARE | FAULT_FLAG_REMOTE, NULL);
@@ -120,7 +139,8 @@ static int pf_unfold_hidden(struct mm_struct *mm, unsigned long addr)
 	bool foreign;
 	long got;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	got = pf_get_user_pages_remote(mm, addr, 1, FOLL_FORCE | FOLL_NOFAULT | FOLL_GET, &page);
 	mmap_read_unlock(mm);
 	if (got != 1)
@@ -136,7 +156,7 @@ static int pf_unfold_seen(struct mm_struct *mm, const struct pf_snapshot *snap, 
 	unsigned long addr = snap->start + i * PAGE_SIZE;
 	struct page *page = pf_snapshot_page(snap, i);
 
-	/* Not to be read, or a NUMA hint is in the way: the snapshot does not say what is there. */
+	/* Not to be read: the snapshot does not say what is there. */
 	if (!page && !pf_snapshot_empty(snap, i))
 		return pf_unfold_hidden(mm, addr);
 	if (!page || !pf_page_is_foreign(page))
@@ -165,15 +185,14 @@ static int pf_unfold_range_once(struct mm_struct *mm, struct pf_snapshot *snap, 
 }
 
 /* Unfold a range: how many pages, or an error. */
-static int pf_unfold_range(struct mm_struct *mm, struct pf_snapshot *snap, unsigned long start,
-			   unsigned int nr)
+static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsigned int nr)
 {
 	int try, found, first = 0;
 
 	for (try = 0; try < PF_UNFOLD_TRIES; try++) {
-		if (pf_unfold_interrupted())
+		if (pf_unfold_interrupted(unfold))
 			return -EINTR;
-		found = pf_unfold_range_once(mm, snap, start, nr);
+		found = pf_unfold_range_once(unfold->mm, unfold->snap, start, nr);
 		if (found == -EAGAIN)
 			continue;
 		if (found <= 0)
@@ -183,13 +202,17 @@ static int pf_unfold_range(struct mm_struct *mm, struct pf_snapshot *snap, unsig
 	return -EBUSY;
 }
 
-/* The next range of @mm at or above *@addr that can hold folded pages, at most one region. */
-static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
+/*
+ * The next range of @mm at or above *@addr that can hold folded pages, at most one region: its pages,
+ * 0 behind the last, or an error.
+ */
+static int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 {
 	struct vm_area_struct *vma;
 	unsigned long end = 0;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	while ((vma = find_vma(mm, *addr))) {
 		if (vma_is_anonymous(vma) && vma->anon_vma)
 			break;
@@ -203,43 +226,68 @@ static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 	return vma ? (end - *addr) >> PAGE_SHIFT : 0;
 }
 
-/* Go once through the address space: 1 if anything was unfolded, 0 if not, or an error. */
-static int pf_unfold_walk(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+/**
+ * pf_unfold_moved() - pages are about to leave a range of an address space
+ * @moves: of the address space
+ * @end: of the range
+ *
+ * What lies below the walk is unfolded, so it may go anywhere.
+ *
+ * Context: the mmap lock is held for writing if the pages move to another range.
+ */
+void pf_unfold_moved(struct pf_moves *moves, unsigned long end)
 {
+	if (end > READ_ONCE(moves->walk))
+		atomic_inc(&moves->nr);
+}
+
+/*
+ * Go once through the address space: 1 if anything was unfolded or may have been missed, 0 if not,
+ * or an error.
+ *
+ * The walk takes the mmap lock before it looks at the first page: a move that began before has ended
+ * then, and one that begins after it is counted.
+ */
+static int pf_unfold_walk(struct pf_unfold *unfold)
+{
+	struct mm_struct *mm = unfold->mm;
+	struct pf_moves *moves = unfold->moves;
 	unsigned long addr = 0;
 	bool any = false;
-	unsigned int nr;
-	int found;
+	int nr = 0, found, before;
 
-	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr))) {
-		found = pf_unfold_range(mm, snap, addr, nr);
+	WRITE_ONCE(moves->walk, 0);
+	before = atomic_read(&moves->nr);
+	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr)) > 0) {
+		found = pf_unfold_range(unfold, addr, nr);
 		if (found < 0)
 			return found;
-		*unfolded += found;
+		unfold->pages += found;
 		any |= found;
 		addr += nr * PAGE_SIZE;
+		WRITE_ONCE(moves->walk, addr);
 		cond_resched();
 	}
-	return any;
+	if (nr < 0)
+		return nr;
+	return any || atomic_read(&moves->nr) != before;
 }
 
 /**
  * pf_unfold_mm() - unfold everything of an address space
- * @mm: whose pages; the caller holds a reference on its users, and keeps them from being folded
- * @snap: room to work in
- * @unfolded: counts the pages
+ * @unfold: whose pages, and for whom; counts the pages
  *
  * Context: takes the mmap lock for reading; sleeps.
  * Return: 0 when nothing is folded any more; -EINTR when a signal came or it was cancelled; -ENOMEM
  * when memory is short, on the host or in the VM's memory cgroup (what is unfolded stays so, and
- * asking again goes on); -EBUSY when a page could not be copied.
+ * asking again goes on); -EBUSY when a page could not be copied, or memory was moved all the time.
  */
-int pf_unfold_mm(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+int pf_unfold_mm(struct pf_unfold *unfold)
 {
-	int more;
+	int walks, more = 1;
 
-	do {
-		more = pf_unfold_walk(mm, snap, unfolded);
-	} while (more > 0);
-	return more;
+	for (walks = 0; walks < PF_UNFOLD_WALKS && more > 0; walks++)
+		more = pf_unfold_walk(unfold);
+	WRITE_ONCE(unfold->moves->walk, ULONG_MAX);
+	return more > 0 ? -EBUSY : more;
 }

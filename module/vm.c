@@ -52,12 +52,21 @@ static void pf_vm_release_mm(struct mmu_notifier *watch, struct mm_struct *mm)
 	schedule_work(&pf_vm_reap_work);
 }
 
+/* munmap() says the same as mremap(), but then there is nothing to miss. */
+static int pf_vm_invalidate(struct mmu_notifier *watch, const struct mmu_notifier_range *range)
+{
+	if (range->event == MMU_NOTIFY_UNMAP)
+		pf_unfold_moved(&container_of(watch, struct pf_vm, watch)->moves, range->end);
+	return 0;
+}
+
 static struct mmu_notifier *pf_vm_alloc(struct mm_struct *mm)
 {
 	struct pf_vm *vm = pf_fault(PF_FAULT_VM) ? NULL : kzalloc(sizeof(*vm), GFP_KERNEL);
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	vm->moves.walk = ULONG_MAX;
 	atomic_inc(&pf_vms_alive);
 	return &vm->watch;
 }
@@ -71,6 +80,7 @@ static void pf_vm_free(struct mmu_notifier *watch)
 
 static const struct mmu_notifier_ops pf_vm_watch_ops = {
 	.release = pf_vm_release_mm,
+	.invalidate_range_start = pf_vm_invalidate,
 	.alloc_notifier = pf_vm_alloc,
 	.free_notifier = pf_vm_free,
 };
@@ -359,10 +369,10 @@ int pf_vm_add(const struct pf_vm_config *config)
 	return err == -EAGAIN ? -EINTR : err;
 }
 
-/* Unfold all of a VM. Caller holds its turn_lock. */
-static int pf_vm_unfold_locked(struct pf_vm *vm)
+/* Unfold all of a VM, for itself or with @all others. Caller holds its turn_lock. */
+static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
 {
-	struct pf_snapshot *snap;
+	struct pf_unfold unfold = { .mm = vm->watch.mm, .moves = &vm->moves, .all = all };
 	struct pf_stats turn = {};
 	int err = 0;
 
@@ -370,19 +380,32 @@ static int pf_vm_unfold_locked(struct pf_vm *vm)
 		return -ENOENT;
 	if (!pf_vm_get_users(vm))
 		return 0;
-	snap = kmalloc(sizeof(*snap), GFP_KERNEL);
-	if (!snap) {
+	unfold.snap = pf_fault(PF_FAULT_SNAPSHOT) ? NULL :
+						    kmalloc(sizeof(*unfold.snap), GFP_KERNEL);
+	if (!unfold.snap) {
 		err = -ENOMEM;
 		goto put_users;
 	}
-	err = pf_unfold_mm(vm->watch.mm, snap, &turn.count[PF_STAT_UNFOLDS]);
+	err = pf_unfold_mm(&unfold);
+	turn.count[PF_STAT_UNFOLDS] = unfold.pages;
 	trace_pagefold_unfold(vm->pid, turn.count[PF_STAT_UNFOLDS]);
 	pf_stats_flush(&turn, &vm->stats);
 	if (!err)
 		pf_region_unfolded(vm);
-	kfree(snap);
+	kfree(unfold.snap);
 put_users:
 	pf_vm_put_users(vm);
+	return err;
+}
+
+static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all)
+{
+	int err;
+
+	if (mutex_lock_interruptible(&vm->turn_lock))
+		return -EINTR;
+	err = pf_vm_unfold_locked(vm, all);
+	mutex_unlock(&vm->turn_lock);
 	return err;
 }
 
@@ -396,13 +419,7 @@ put_users:
  */
 int pf_vm_unfold(struct pf_vm *vm)
 {
-	int err;
-
-	if (mutex_lock_interruptible(&vm->turn_lock))
-		return -EINTR;
-	err = pf_vm_unfold_locked(vm);
-	mutex_unlock(&vm->turn_lock);
-	return err;
+	return pf_vm_lock_and_unfold(vm, false);
 }
 
 /**
@@ -418,7 +435,7 @@ int pf_vm_unfold_all(void)
 	int err = 0;
 
 	while ((vm = pf_vm_next(index))) {
-		int now = pf_vm_unfold(vm);
+		int now = pf_vm_lock_and_unfold(vm, true);
 
 		index = vm->index;
 		pf_vm_put(vm);
@@ -456,7 +473,7 @@ int pf_vm_set_domain(struct pf_vm *vm, const char *name)
 		goto put_domain;
 	}
 	if (domain != vm->domain) {
-		err = pf_vm_unfold_locked(vm);
+		err = pf_vm_unfold_locked(vm, false);
 		if (!err) {
 			spin_lock(&vm->name_lock);
 			swap(domain, vm->domain);
@@ -504,7 +521,7 @@ int pf_vm_del(pid_t pid, bool unfold)
 		goto put_vm;
 	}
 	if (unfold)
-		err = pf_vm_unfold_locked(vm);
+		err = pf_vm_unfold_locked(vm, false);
 	if (!err)
 		vm->removed = true;
 	mutex_unlock(&vm->turn_lock);

@@ -8,31 +8,15 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
+#include "config.h"
 #include "eligible.h"
 #include "stats.h"
 #include "target.h"
 #include "turn.h"
+#include "unfold.h"
 #include "wss.h"
 
-#define PF_NAME_MAX	64	/* with its NUL */
-
 struct pf_domain;
-
-/**
- * struct pf_vm_config - what is said about a VM when it is registered
- * @pid: of the process, as seen from the initial namespace
- * @name: for people
- * @domain: name of the domain
- * @policy: which memory may be folded
- * @share: of the scan time
- */
-struct pf_vm_config {
-	pid_t pid;
-	char name[PF_NAME_MAX];
-	char domain[PF_NAME_MAX];
-	enum pf_policy policy;
-	u32 share;
-};
 
 /**
  * struct pf_vm - a registered VM
@@ -65,6 +49,7 @@ struct pf_vm_config {
  * @hint_pages: pages that the hint table is sized for on its behalf; pf_turns_lock
  * @index: its number in hints, never changes
  * @pid: never changes
+ * @moves: of its memory while it is unfolded
  * @dead: the process is gone
  * @removed: no longer registered: must not be folded any more
  * @name: for people; name_lock
@@ -101,6 +86,7 @@ struct pf_vm {
 	u64 hint_pages;
 	u32 index;
 	pid_t pid;
+	struct pf_moves moves;
 	bool dead;
 	char name[PF_NAME_MAX];
 	spinlock_t name_lock;		/* innermost */

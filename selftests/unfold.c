@@ -2,16 +2,24 @@
 /*
  * unfold.c: every folded page gets memory of its own again: all of them, one VM's, or when it leaves.
  */
+#define _GNU_SOURCE
 #include "pf.h"
 
+#include <pthread.h>
 #include <signal.h>
-#include <sys/time.h>
+#include <stdatomic.h>
 
 #define PAGES 2048
+#define MOVED 64
 
 static uint64_t kinds(size_t i)
 {
 	return i % 4 == 0 ? 0 : 1 + i % 100;
+}
+
+static uint64_t pairs(size_t i)
+{
+	return 1 + i / 2;
 }
 
 /* No page is a frame, and no two pages are one. */
@@ -120,32 +128,229 @@ static void unregister_keeps(void)
 	pf_vm_stop(&vm);
 }
 
+/* So many that unfolding the first is over long before the last one's is. */
+static struct pf_vm many[12];
+
+static void folded_many(void)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		if (!many[i].pid)
+			folded(&many[i], "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == PF_COUNT(many) * (PAGES / 4 * 3)), "%lld",
+		pf_get("folded_pages"));
+}
+
+static void many_right(void)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		CHECK(pf_vm_wrong(&many[i]) == 0, "content changed");
+}
+
+static void many_stop(void)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		pf_vm_stop(&many[i]);
+}
+
 static void nothing(int signal)
 {
 }
 
-/* A signal stops the work half way: EINTR, run reads 0, every page is right, and run=2 goes on. */
-static void interrupted(void)
+/* Writes in a process of its own, which ends with the error. */
+static pid_t writer_start(const char *attr, const char *value)
 {
 	struct sigaction action = { .sa_handler = nothing };
-	struct itimerval soon = { .it_value.tv_usec = 2000 };
-	struct itimerval never = { 0 };
-	struct pf_vm vm;
-	int ret;
+	pid_t pid = fork();
 
-	folded(&vm, "");
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-	ret = pf_put("run", "2");
-	setitimer(ITIMER_REAL, &never, NULL);
-	CHECK(ret == 0 || ret == -EINTR, "%s", strerror(-ret));
-	pf_note("run=2 under a signal: %s", ret ? strerror(-ret) : "done before it");
-	CHECK(pf_get("run") == (ret ? 0 : 2), "run reads %lld", pf_get("run"));
-	CHECK(pf_vm_wrong(&vm) == 0, "content changed");
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		sigaction(SIGALRM, &action, NULL);
+		_exit(-pf_put(attr, "%s", value));
+	}
+	return pid;
+}
+
+static int writer_end(pid_t pid)
+{
+	int status;
+
+	REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "the writer died");
+	return -WEXITSTATUS(status);
+}
+
+static void by_signal(pid_t writer)
+{
+	kill(writer, SIGALRM);
+}
+
+static void by_stop(pid_t writer)
+{
+	CHECK(pf_put("run", "0") == 0, "run=0");
+}
+
+/*
+ * Something comes when the first VM is unfolded and others are not: EINTR, run reads 0, every page is
+ * right, and run=2 goes on. Whoever is kept from coming in time comes once more.
+ */
+static void interrupted(void (*interrupt)(pid_t writer))
+{
+	int ret = 0, try;
+
+	for (try = 0; try < 5 && !ret; try++) {
+		long long before;
+		pid_t writer;
+
+		folded_many();
+		before = pf_get("unfolds");
+		writer = writer_start("run", "2");
+		REQUIRE(PF_UNTIL(pf_get("unfolds") > before), "nothing is unfolded");
+		interrupt(writer);
+		ret = writer_end(writer);
+	}
+	CHECK(ret == -EINTR, "run=2 gives %s", strerror(-ret));
+	CHECK(pf_get("run") == 0, "run reads %lld", pf_get("run"));
+	CHECK(pf_get("folded_pages") > 0, "nothing was left to unfold");
+	many_right();
 	pf_run(2);
 	CHECK(pf_get("frames") == 0, "%lld", pf_get("frames"));
-	all_private(&vm);
-	pf_vm_stop(&vm);
+	all_private(&many[0]);
+	many_right();
+	many_stop();
+}
+
+static void signalled(void)
+{
+	interrupted(by_signal);
+}
+
+static void stopped(void)
+{
+	interrupted(by_stop);
+}
+
+/* A write of 0 to run is nothing to the unfolding of one VM: that was asked for by somebody else. */
+static void stop_spares_others(void)
+{
+	char attr[64];
+	size_t i;
+
+	folded_many();
+	for (i = 0; i < PF_COUNT(many); i++) {
+		pid_t writer;
+		int status;
+
+		sprintf(attr, "vms/%d/domain", many[i].pid);
+		writer = writer_start(attr, "other");
+		do
+			CHECK(pf_put("run", "0") == 0, "run=0");
+		while (!waitpid(writer, &status, WNOHANG));
+		CHECK(status == 0, "the domain was not changed: %s", strerror(WEXITSTATUS(status)));
+		CHECK(pf_frames_in(many[i].pid, many[i].mem, PAGES) == 0, "frames of the old domain");
+	}
+	many_right();
+	many_stop();
+}
+
+/* Unloading waits neither for whoever unfolds now nor for who asked next: both are told. */
+static void unloaded(void)
+{
+	pid_t writers[3];
+	size_t i;
+	int ret;
+
+	folded_many();
+	writers[0] = writer_start("run", "2");
+	REQUIRE(PF_UNTIL(pf_get("unfolds") > 0), "nothing is unfolded");
+	writers[1] = writer_start("run", "0");
+	writers[2] = writer_start("run", "2");
+	ret = pf_rmmod();
+	CHECK(ret == 0, "rmmod: %s", strerror(-ret));
+	for (i = 0; i < PF_COUNT(writers); i++) {
+		ret = writer_end(writers[i]);
+		CHECK(ret == 0 || ret == -EINTR || ret == -ENODEV || ret == -ENOENT, "writer %zu gets %s", i,
+		      strerror(-ret));
+	}
+	many_right();
+	many_stop();
+}
+
+static char *slots[2];
+static atomic_bool move_now;
+static double move_after;
+
+/* Carries the folded pages down, when the walk is somewhere between the two places. */
+static void *mover(void *arg)
+{
+	double begin;
+
+	while (!atomic_load(&move_now))
+		;
+	for (begin = pf_now(); pf_now() < begin + move_after;)
+		;
+	REQUIRE(mremap(slots[1], MOVED * PF_PAGE, MOVED * PF_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, slots[0]) ==
+		slots[0], "mremap: %s", strerror(errno));
+	return arg;
+}
+
+/*
+ * Folded pages that move from before the walk to behind it while nothing else is folded. In between
+ * lies memory that takes long to look at and does not fold. Moments all over the walk are tried.
+ */
+static void moved(void)
+{
+	size_t between = 16384, round, rounds = pf_scale(8);
+	double took = 0;
+	char attr[64], *mem;
+	pthread_t thread;
+
+	mem = mmap(NULL, (between + 2 * MOVED) * PF_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	REQUIRE(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	madvise(mem, (between + 2 * MOVED) * PF_PAGE, MADV_NOHUGEPAGE);
+	slots[0] = mem;
+	slots[1] = pf_page(mem, MOVED + between);
+	memset(pf_page(mem, MOVED), 1, between * PF_PAGE);
+	REQUIRE(mprotect(pf_page(mem, MOVED), between * PF_PAGE, PROT_NONE) == 0, "mprotect");
+	sprintf(attr, "vms/%d/domain", getpid());
+	pf_register(getpid(), "");
+	for (round = 0; round <= rounds; round++) {
+		double begin;
+		int ret;
+
+		REQUIRE(mmap(slots[1], MOVED * PF_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == slots[1], "mmap");
+		madvise(slots[1], MOVED * PF_PAGE, MADV_MERGEABLE);
+		pf_fill_all(slots[1], MOVED, pairs);
+		pf_settle(slots[1]);
+		pf_run(1);
+		REQUIRE(PF_UNTIL(pf_frames_in(getpid(), slots[1], MOVED) == MOVED), "%zu folded",
+			pf_frames_in(getpid(), slots[1], MOVED));
+		pf_run(0);
+		/* The first round only tells how long one walk takes: two are made, to find and to find nothing. */
+		atomic_store(&move_now, false);
+		move_after = took / 2 * round / (rounds + 1);
+		if (round)
+			pthread_create(&thread, NULL, mover, NULL);
+		begin = pf_now();
+		atomic_store(&move_now, true);
+		ret = pf_put(attr, round % 2 ? "odd" : "even");
+		CHECK(ret == 0, "domain: %s", strerror(-ret));
+		took = round ? took : pf_now() - begin;
+		if (round)
+			pthread_join(thread, NULL);
+		CHECK(pf_frames_in(getpid(), slots[!round], MOVED) == 0, "round %zu: %zu frames of the old domain",
+		      round, pf_frames_in(getpid(), slots[!round], MOVED));
+		CHECK(pf_wrong(slots[!round], MOVED, pairs) == 0, "content changed");
+		munmap(slots[0], MOVED * PF_PAGE);
+	}
+	pf_note("two walks take %.3f s", took);
 }
 
 /* Nothing is there to unfold: it works and changes nothing. */
@@ -161,7 +366,11 @@ static const struct pf_test tests[] = {
 	{ "per_vm", per_vm },
 	{ "unregister_unfold", unregister_unfold },
 	{ "unregister_keeps", unregister_keeps },
-	{ "interrupted", interrupted },
+	{ "signalled", signalled },
+	{ "stopped", stopped },
+	{ "stop_spares_others", stop_spares_others },
+	{ "unloaded", unloaded },
+	{ "moved", moved },
 	{ "empty", empty },
 };
 PF_MAIN(tests)

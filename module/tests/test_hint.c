@@ -357,6 +357,17 @@ static bool resize_without_memory(void)
 	return true;
 }
 
+static bool resize_kills_nobody(void)
+{
+	struct pf_hint_table table = {};
+
+	shim_memory.killers = 0;
+	EXPECT(!pf_hint_table_resize(&table, 64, 1 << 20), "resize");
+	EXPECT(!shim_memory.killers, "the table would rather have a process killed than do without");
+	pf_hint_table_free(&table);
+	return true;
+}
+
 static bool no_pages_no_table(void)
 {
 	struct pf_hint_table table;
@@ -400,12 +411,16 @@ static bool serve(struct pf_hint_table *table, u64 pages)
 {
 	u32 want = pf_hint_table_want(table->nr_buckets, pages);
 
+	/* Fewer pages than before cost too much until the caller is here: not counted. */
+	shim_memory.peak = 0;
 	if (want != table->nr_buckets || pf_hint_table_bytes(table) > pages * 16)
 		EXPECT(!pf_hint_table_resize(table, want, pages), "%u buckets", want);
 	EXPECT(pf_hint_table_bytes(table) == shim_memory.bytes, "says %zu bytes, has %zu",
 	       pf_hint_table_bytes(table), shim_memory.bytes);
 	EXPECT(pf_hint_table_bytes(table) <= pages * 16, "%zu bytes for %llu pages",
 	       pf_hint_table_bytes(table), pages);
+	EXPECT(shim_memory.peak <= pages * 16, "%zu bytes for %llu pages on the way",
+	       shim_memory.peak, pages);
 	EXPECT((u64)table->nr_buckets * WAYS * 16 >= pages * 16 - pages,
 	       "%u buckets for %llu pages", table->nr_buckets, pages);
 	return true;
@@ -517,6 +532,7 @@ static const struct test tests[] = {
 	{ "among equally old ones the newcomer stays", newcomer_stays_among_equals },
 	{ "old buckets are looked up until the next age", old_buckets_are_looked_up_until_age },
 	{ "a resize without memory changes nothing", resize_without_memory },
+	{ "a resize kills nobody", resize_kills_nobody },
 	{ "no pages, no table", no_pages_no_table },
 	{ "a freed table is usable", freed_is_usable },
 	{ "16 bytes a page at most, from 64 pages to 10 million", budget_of_any_size },

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -20,5 +21,6 @@ typedef unsigned int gfp_t;
 
 #define U32_MAX	((u32)~0U)
 #define U64_MAX	((u64)~0ULL)
+#define S64_MAX	((s64)(U64_MAX >> 1))
 
 #endif /* SHIM_LINUX_TYPES_H */
