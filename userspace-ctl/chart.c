@@ -181,7 +181,7 @@ static void print_times(const struct chart *c, FILE *to)
 
 		fprintf(to, "<path class=\"grid\" d=\"M%.1f %dv4\"/><text x=\"%.1f\" y=\"%d\" "
 			"text-anchor=\"middle\">", x, TOP + c->height, x, TOP + c->height + 18);
-		if (step < 60)
+		if (span < 3600)
 			fprintf(to, "%" PRIu64 ":%02" PRIu64 "</text>\n", at / 60, at % 60);
 		else
 			fprintf(to, "%" PRIu64 ":%02" PRIu64 " h</text>\n", at / 3600,

@@ -28,6 +28,8 @@ static int connect_to(const char *path)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, rc;
 
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -62,7 +64,7 @@ static void ask_socket(const char *path, int pid, const char *name, struct findi
 {
 	int fd = connect_to(path), answer;
 
-	if (fd == -EAGAIN || fd == -ECONNREFUSED || fd < 0) {
+	if (fd < 0) {
 		doctor_add(f, "qmp", DOCTOR_NOTE, fd == -EAGAIN ?
 			   "let go whoever holds it: QEMU serves one at a time" : NO_MONITOR,
 			   "%s (%d): %.108s: %s", name, pid, path, strerror(-fd));
@@ -105,8 +107,5 @@ void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings 
 			   "%s (%d): %.108s belongs to user %u", name, pid, path, socket.st_uid);
 		return;
 	}
-	if (*sysroot)
-		doctor_add(f, "qmp", DOCTOR_OK, "", "%s (%d): %.108s is there", name, pid, path);
-	else
-		ask_socket(path, pid, name, f);
+	ask_socket(full, pid, name, f);
 }

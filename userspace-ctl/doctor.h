@@ -40,7 +40,7 @@ struct findings {
 
 /**
  * doctor_look() - look at a host
- * @sysroot: before /sys, /proc and /dev; when it is not "" nothing is connected to
+ * @sysroot: before /sys, /proc and /dev, and before the sockets of monitors
  * @f: where the answers go
  */
 void doctor_look(const char *sysroot, struct findings *f);

@@ -66,13 +66,13 @@ static void print_tiles(const struct timeline *t, FILE *to)
 	fputs("<div class=\"tiles\">\n", to);
 	snprintf(text, sizeof(text), "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, seconds / 3600,
 		 seconds / 60 % 60, seconds % 60);
-	print_tile("long", text, to);
+	print_tile("recorded", text, to);
 	snprintf(text, sizeof(text), "%zu", t->vm_count);
 	print_tile(t->vm_count == 1 ? "guest" : "guests", text, to);
 	if (t->total) {
 		print_tile("memory of the host", SIZE_TEXT(t->total), to);
 		snprintf(text, sizeof(text), "%.2f&times;", promised(t) / t->total);
-		print_tile("RAM of all guests by it", text, to);
+		print_tile("of it promised as RAM", text, to);
 		print_tile("most in use", SIZE_TEXT(series_max(&t->host[SERIES_IN_USE])), to);
 		print_tile("most swapped", SIZE_TEXT(series_max(&t->host[SERIES_SWAP])), to);
 	}

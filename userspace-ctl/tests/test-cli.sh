@@ -236,6 +236,28 @@ expect "report of an empty file" 2 vms "" 'no record: it has no line' -- report 
 expect "report cannot write there" 1 vms "" '--output "/nonexistent/x": cannot make: No such' \
 	-- report --record "$root/run.jsonl" --output /nonexistent/x
 expect "top wants a terminal" 2 vms "" "wants a terminal" -- top
+# on_terminal NAME EXIT-CODE PART TERM ARGUMENTS…: on one of 160 columns, as 24 lines of a log.
+on_terminal() {
+	local name=$1 code=$2 part=$3 term=$4 text got
+
+	shift 4
+	text=$(TERM=$term LC_ALL=C.UTF-8 script -qec \
+		"stty rows 24 cols 160; '$ctl' --sysroot '$root' $*" /dev/null </dev/null)
+	got=$?
+	number=$((number + 1))
+	if [ $got = "$code" ] && [[ $text == *"$part"* ]]; then
+		echo "ok $number $name"
+	else
+		bad=1
+		echo "# exit $got, want $code; drew: ${text@Q}"
+		echo "not ok $number $name"
+	fi
+}
+on_terminal "top draws the VMs" 0 "web-1" xterm top --count 2 --interval 0.1
+on_terminal "top draws their bars" 0 "▅" xterm top --count 2 --interval 0.1
+on_terminal "top says what the host has" 0 "host: 8GiB, 4GiB available" xterm top --count 1
+on_terminal "top refuses a terminal that is none" 1 'TERM "nonsense"' nonsense top --count 1
+on_terminal "top has no JSON" 2 '--json: top is for a terminal' xterm top --json
 expect "events refuses a count" 2 vms "" '--count "0": want a number' -- events --count 0
 echo x >"$sys/vms/99/resident_bytes"
 expect "a dump that lies is refused with the file" 2 vms "" \
