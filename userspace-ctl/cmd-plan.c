@@ -41,6 +41,12 @@ struct summary {
 	int fit;
 };
 
+/* Of absurd sizes the sum may be no number that there is. */
+static struct cell bytes(double n)
+{
+	return CELL_OF_IF(n < INT64_MAX, n < INT64_MAX ? n : 0);
+}
+
 static int add_point(struct table *table, const struct plan *p, unsigned int guests,
 		     const char *note)
 {
@@ -49,12 +55,12 @@ static int add_point(struct table *table, const struct plan *p, unsigned int gue
 	plan_at(p, guests, &at);
 	return table_add(table, (struct cell []) {
 		CELL_OF(guests),
-		CELL_OF(at.ram),
+		bytes(at.ram),
 		CELL_OF(lround(at.overcommit * 10)),
-		CELL_OF(at.mean),
-		CELL_OF(at.sd),
+		bytes(at.mean),
+		bytes(at.sd),
 		CELL_OF(lround(at.risk * 1000)),
-		CELL_OF(at.shortfall),
+		bytes(at.shortfall),
 		CELL_OF_TEXT(note),
 	});
 }
@@ -135,7 +141,8 @@ static struct plan_guest measured(const struct vm *vm)
 		.resident = vm->value[VM_RESIDENT],
 		.saved = vm->value[VM_SAVED],
 		.written = vm->value[VM_WSS_WRITE],
-		.has_written = vm_has(vm, VM_WSS_WRITE),
+		/* 0 is what the module says before its first round. */
+		.has_written = vm_has(vm, VM_WSS_WRITE) && vm->value[VM_WSS],
 	};
 
 	g.wss = vm->value[VM_WSS] ? fmin(vm->value[VM_WSS], g.ram) : g.ram;

@@ -285,7 +285,7 @@ static int take_member(const struct member *m, struct json_object *value, struct
 			*(int *)at = number;
 		return rc;
 	default:
-		return take_number(m->key, value, UINT64_MAX, at, e);
+		return take_number(m->key, value, INT64_MAX, at, e);
 	}
 }
 
@@ -298,7 +298,7 @@ static int take_numbers(struct json_object *line, const struct attr_info *attrs,
 	for (size_t i = 0; i < count; i++) {
 		if (!json_object_object_get_ex(line, attrs[i].file, &member))
 			continue;
-		rc = take_number(attrs[i].file, member, UINT64_MAX, &value[i], e);
+		rc = take_number(attrs[i].file, member, INT64_MAX, &value[i], e);
 		if (rc)
 			return rc;
 		*has |= 1ULL << i;
@@ -346,7 +346,7 @@ static int take_type(struct json_object *line, struct record *r, struct err *e)
 		return rc;
 	if (!json_object_object_get_ex(line, "format", &format))
 		return err_set(e, EX_BAD_INPUT, "format: want one");
-	rc = take_number("format", format, UINT64_MAX, &number, e);
+	rc = take_number("format", format, INT64_MAX, &number, e);
 	if (!rc && number != RECORD_FORMAT)
 		rc = err_set(e, EX_BAD_INPUT, "format %" PRIu64 ": this program reads %d", number,
 			     RECORD_FORMAT);

@@ -96,7 +96,7 @@ static bool has_sums(const struct table *table)
 	return false;
 }
 
-/* The sum of those cells of a column that are there; none when none is. */
+/* The sum of those cells of a column that are there; none when none is, or when it is no number. */
 static struct cell sum_of(const struct table *table, size_t column)
 {
 	struct cell sum = { 0 };
@@ -105,8 +105,9 @@ static struct cell sum_of(const struct table *table, size_t column)
 		const struct cell *cell = &table->cells[row * table->width + column];
 
 		sum.present |= cell->present;
-		if (cell->present)
-			sum.number += cell->number;
+		if (cell->present &&
+		    __builtin_add_overflow(sum.number, cell->number, &sum.number))
+			return CELL_NONE;
 	}
 	return sum;
 }

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,17 @@ static int read_failed(const struct source *from, const char *file, int rc, stru
 	return err_set(e, EX_REFUSED, "%s/%s: cannot read: %s", from->path, file, strerror(rc));
 }
 
+/* The most that a file can say: what is counted in bytes later must still be a number then. */
+static uint64_t number_max(const char *file)
+{
+	static const char pages[] = "_pages";
+	size_t len = strlen(file);
+
+	if (len > strlen(pages) && !strcmp(file + len - strlen(pages), pages))
+		return INT64_MAX / PF_PAGE_BYTES;
+	return INT64_MAX;
+}
+
 /* Return: EX_DONE with @has set or not, or an exit code. */
 static int number_read(const struct source *from, const char *file, uint64_t *value, bool *has,
 		       struct err *e)
@@ -81,9 +93,9 @@ static int number_read(const struct source *from, const char *file, uint64_t *va
 		return EX_DONE;
 	if (rc)
 		return read_failed(from, file, rc, e);
-	if (parse_number(text, 0, UINT64_MAX, &v))
-		return err_set(e, EX_BAD_INPUT, "%s/%s holds %s: want a number, 0 to %llu",
-			       from->path, file, QUOTE(text), ULLONG_MAX);
+	if (parse_number(text, 0, number_max(file), &v))
+		return err_set(e, EX_BAD_INPUT, "%s/%s holds %s: want a number, 0 to %" PRIu64,
+			       from->path, file, QUOTE(text), number_max(file));
 	*value = v;
 	return EX_DONE;
 }

@@ -36,7 +36,14 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(WSS, wss_bytes, GAUGE, "Estimated working set")			\
 	X(WSS_FAST, wss_fast_bytes, GAUGE, "Estimated working set, fast moving average")	\
 	X(WSS_SLOW, wss_slow_bytes, GAUGE, "Estimated working set, slow moving average")	\
+	X(WSS_LAST, wss_last_bytes, GAUGE, "Estimated working set, of the last round")	\
+	X(WSS_ERROR, wss_error_bytes, GAUGE, "How far the last round may be off")	\
 	X(WSS_WRITE, wss_write_bytes, GAUGE, "Estimated working set of writes")	\
+	X(WSS_LAST_WRITE, wss_last_write_bytes, GAUGE, "The same, of the last round")	\
+	X(WSS_ROUNDS, wss_rounds, COUNTER, "Rounds of working set sampling")	\
+	X(WSS_SAMPLED, wss_sampled_pages, COUNTER, "Samples that counted")	\
+	X(WSS_LOST, wss_lost_pages, COUNTER, "Samples that could not be looked at")	\
+	X(WSS_TIME, wss_ns, COUNTER, "Time spent on sampling the VM")		\
 	X(SCANNED, scanned_pages, COUNTER, "Pages looked at")			\
 	X(FOLDS, folds, COUNTER, "Pages mapped to a frame")			\
 	X(ZERO_FOLDS, zero_folds, COUNTER, "Pages given back because they were zero")	\
@@ -55,6 +62,7 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(THREADS, threads, SETTING, "Scan threads")				\
 	X(WSS_SAMPLES, wss_samples, SETTING, "Pages sampled per VM and period") \
 	X(WSS_PERIOD, wss_period_ms, SETTING, "Period of the samples in milliseconds")	\
+	X(WSS_PERMILLE, wss_cpu_permille, SETTING, "Limit of sampling, per mille of a CPU for a VM") \
 	X(VMS, vms_registered, GAUGE, "Registered VMs")				\
 	X(FRAMES, frames, GAUGE, "Shared frames")				\
 	X(FOLDED, folded_pages, GAUGE, "Pages of VMs mapped to frames")		\

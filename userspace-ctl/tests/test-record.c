@@ -36,7 +36,7 @@ static bool round_trip(void)
 	strcpy(r.vm.policy, "always");
 	strcpy(r.vm.state, "balloon");
 	for (int i = 0; i < VM_NR; i++) {
-		r.vm.value[i] = i % 3 ? 0 : UINT64_MAX - i;
+		r.vm.value[i] = i % 3 ? 0 : INT64_MAX - i;
 		r.vm.has |= (uint64_t)(i % 3 != 2) << i;
 		if (i % 3 == 2)
 			r.vm.value[i] = 0;
@@ -110,6 +110,8 @@ static bool refused(void)
 		{ "{\"type\":\"vm\",\"time_ms\":1,\"pid\":1.5}", "pid \"1.5\": want" },
 		{ "{\"type\":\"vm\",\"time_ms\":1,\"pid\":1,\"wss_bytes\":\"7\"}",
 		  "wss_bytes \"7\": want a number" },
+		{ "{\"type\":\"vm\",\"time_ms\":1,\"pid\":1,\"share\":9223372036854775808}",
+		  "share \"9223372036854775808\": want a number, 0 to 9223372036854775807" },
 		{ "{\"type\":\"vm\",\"time_ms\":1,\"pid\":1,\"name\":\"a b\"}",
 		  "name \"a b\": want 1 to 63" },
 		{ "{\"type\":\"vm\",\"time_ms\":1,\"pid\":1,\"name\":\"a\\u0000b\"}",

@@ -107,6 +107,25 @@ static bool empty(void)
 	return true;
 }
 
+static bool sum_is_too_large(void)
+{
+	struct table *table = table_new(columns, ARRAY_SIZE(columns));
+	struct cell row[] = {
+		CELL_OF_TEXT("a"), CELL_OF(1), CELL_OF(UINT64_MAX), CELL_OF(1), CELL_OF(1),
+	};
+	bool same;
+
+	table_add(table, row);
+	table_add(table, row);
+	same = prints(table, "NAME  PID     RAM LOAD OWN\n"
+			     "a       1 16.0EiB  0.1 yes\n"
+			     "a       1 16.0EiB  0.1 yes\n"
+			     "total           -\n");
+	table_free(table);
+	EXPECT(same, "not as wanted");
+	return true;
+}
+
 static bool full_disk(void)
 {
 	struct table *table = two_rows();
@@ -127,6 +146,7 @@ int main(void)
 		{ "a table with units, sums and what is not there", text },
 		{ "JSON with numbers, null and escapes", json },
 		{ "nothing but the columns", empty },
+		{ "a sum that is no number any more is none", sum_is_too_large },
 		{ "what cannot be written is told", full_disk },
 	};
 
