@@ -94,6 +94,12 @@ static bool monitors(void)
 		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=m,mode=readline\0", NULL),
 		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=n,mode=control\0", NULL),
 		ROW("qemu\0-chardev\0file,id=m,path=/run/m\0-mon\0chardev=m,mode=control\0", NULL),
+		ROW("qemu\0-qmp\0unix:/234567890123456789012345678901234567890123456789012345678901234567"
+		    "890123456789012345678901234567890123456\0-qmp\0unix:/b\0",
+		    "/234567890123456789012345678901234567890123456789012345678901234567"
+		    "890123456789012345678901234567890123456"),
+		ROW("qemu\0-qmp\0unix:/234567890123456789012345678901234567890123456789012345678901234567"
+		    "89012345678901234567890123456789012345678\0-qmp\0unix:/b\0", "/b"),
 		ROW("qemu\0-qmp\0unix:relative\0", NULL),
 		ROW("qemu\0-qmp\0unix:/run/../etc/x\0", NULL),
 		ROW("qemu\0-qmp\0unix:/run/cut", NULL),
