@@ -2,9 +2,9 @@
 /*
  * A timeline as SVG.
  *
- * Own code rather than gnuplot, which the benchmarks use: an operator's host should not need it, the
- * page has to follow the reader's dark or light colours, and marks have to carry their reason as a
- * tooltip.
+ * Own code rather than gnuplot, which the benchmarks use: an operator's host should not need it,
+ * the page has to follow the reader's dark or light colours, and marks have to carry their reason
+ * as a tooltip.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -145,7 +145,8 @@ static void print_line(const struct chart *c, const struct chart_line *line, dou
 		fprintf(to, "\" fill=\"%s\" fill-opacity=\".25\" stroke=\"%s\"/>\n", line->color,
 			line->color);
 	else
-		fprintf(to, "\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"%s/>\n", line->color,
+		fprintf(to, "\" fill=\"none\" stroke=\"%s\" "
+			    "stroke-width=\"1.6\"%s/>\n", line->color,
 			line->shape == SHAPE_STEP ? " stroke-dasharray=\"6 3\"" : "");
 }
 
@@ -203,7 +204,8 @@ static void print_bands(const struct chart *c, FILE *to)
 		until = end < s->count ? x_of(c, s->points[end].time_ms) : x_of(c, c->to_ms);
 		if (colors[state])
 			fprintf(to, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" "
-				"fill=\"%s\" fill-opacity=\".2\"><title>host state: %s</title></rect>\n",
+				"fill=\"%s\" fill-opacity=\".2\"><title>host state: "
+				"%s</title></rect>\n",
 				from, TOP, fmax(until - from, 1), c->height, colors[state],
 				state_names[state]);
 	}
@@ -217,7 +219,8 @@ static void print_marks(const struct chart *c, FILE *to)
 		if (m->type != RECORD_DECISION || m->pid != c->mark_pid ||
 		    strcmp(m->name, c->mark_name))
 			continue;
-		fprintf(to, "<rect x=\"%.1f\" y=\"%d\" width=\"3\" height=\"8\" fill=\"%s\"><title>",
+		fprintf(to, "<rect x=\"%.1f\" y=\"%d\" width=\"3\" height=\"8\" "
+			    "fill=\"%s\"><title>",
 			x_of(c, m->time_ms) - 1.5, TOP + c->height - 8, rung_color(m->word));
 		html_text(m->word, to);
 		fputs(": ", to);

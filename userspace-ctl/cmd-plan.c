@@ -97,7 +97,8 @@ static int print_text(const struct summary *s, const struct table *table)
 {
 	const struct plan *p = &s->plan;
 
-	printf("%zu guests, %zu with a measured working set: they work with %.0f%% of their RAM, give or take %.0f%%.\n",
+	printf("%zu guests, %zu with a measured working set: they work with %.0f%% of their RAM, "
+	       "give or take %.0f%%.\n",
 	       p->n, s->measured, p->part * 100, p->part_sd * 100);
 	printf("Sharing saves %.0f%% of what they work with. The host has %s, %s is kept for it.\n",
 	       p->share * 100, SIZE_TEXT(s->memory.total), SIZE_TEXT(s->reserve));
@@ -179,7 +180,8 @@ static int summarize(struct summary *s, struct err *e)
 		plan_make(guests, n, s->memory.total - s->reserve, options.size, &s->plan);
 		if (!(s->plan.size > 0))
 			rc = err_set(e, EX_BAD_INPUT,
-				     "--size: wanted, for there is no guest whose size could be taken");
+				     "--size: wanted, for there is no guest whose size could be "
+				     "taken");
 	}
 	free(guests);
 	if (!rc)

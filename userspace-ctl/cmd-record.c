@@ -38,7 +38,7 @@ static uint64_t monotonic_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-/* Samples at whole intervals from the first, however long one takes; what was missed is left out. */
+/* Samples at whole intervals from the first, however long one takes; what is missed is left out. */
 static int follow(int fd, int stop, struct err *e)
 {
 	uint64_t next = monotonic_ms(), now;

@@ -56,7 +56,8 @@ int cmd_report(int argc, char **argv)
 	(void)argc;
 	if (options.json)
 		return cmd_fail(argv[0], err_set(&e, EX_BAD_INPUT,
-						 "--json: a report is a page; the record itself is JSON"),
+						 "--json: a report is a page; the record itself "
+						 "is JSON"),
 				&e);
 	from = fopen(options.record, "re");
 	if (!from)
@@ -71,7 +72,8 @@ int cmd_report(int argc, char **argv)
 	else if (report_print(&t, stdout))
 		rc = err_set(&e, EX_REFUSED, "cannot write");
 	if (!rc && t.bad_lines)
-		fprintf(stderr, "pagefoldctl report: %zu lines left out, the first is line %zu: %s\n",
+		fprintf(stderr, "pagefoldctl report: %zu lines left out, the first is line %zu: "
+				"%s\n",
 			t.bad_lines, t.bad_line, t.bad_why);
 	timeline_free(&t);
 	return rc ? cmd_fail(argv[0], rc, &e) : EX_DONE;

@@ -221,7 +221,8 @@ static int set_vm(int argc, char **argv, struct err *e)
 
 	if (argc < 3)
 		return err_set(e, EX_BAD_INPUT,
-			       "want KEY=VALUE after the VM, with a key of name, domain, policy, share or target");
+			       "want KEY=VALUE after the VM, with a key of name, domain, policy, "
+			       "share or target");
 	/* The grammar first: it must not depend on who is registered. */
 	rc = take_vm_settings(argc - 2, argv + 2, 0, &w, e);
 	if (!rc)

@@ -20,8 +20,8 @@
 #include "process.h"
 
 #define ANSWER_MS	1000
-#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the guest " \
-			"is shared and paged, never ballooned"
+#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the " \
+			"guest is shared and paged, never ballooned"
 
 static int connect_to(const char *path)
 {
@@ -96,7 +96,8 @@ void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings 
 	}
 	snprintf(full, sizeof(full), "%s%s", sysroot, path);
 	if (lstat(full, &socket)) {
-		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR, "%s (%d): %.108s: %s", name, pid, path,
+		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR, "%s (%d): %.108s: "
+							      "%s", name, pid, path,
 			   strerror(errno));
 		return;
 	}

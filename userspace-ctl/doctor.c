@@ -53,11 +53,13 @@ static void ask_kernel(const char *sysroot, struct findings *f)
 	const char *release = line_of(sysroot, "/proc/sys/kernel/osrelease", buf);
 
 	if (sscanf(release, "%3u.%3u", &major, &minor) != 2)
-		doctor_add(f, "kernel", DOCTOR_NOTE, "", "its release %s is none that says how old it is",
+		doctor_add(f, "kernel", DOCTOR_NOTE, "", "its release %s is none that says how "
+							 "old it is",
 			   QUOTE(release));
 	else if (major < 6 || (major == 6 && minor < 1))
 		doctor_add(f, "kernel", DOCTOR_TROUBLE,
-			   "install a kernel from 6.1 on: older ones have not what the module needs",
+			   "install a kernel from 6.1 on: older ones have not what the module "
+			   "needs",
 			   "%u.%u is too old", major, minor);
 	else
 		doctor_add(f, "kernel", DOCTOR_OK, "", "%u.%u", major, minor);
@@ -70,7 +72,8 @@ static void ask_kvm(const char *sysroot, struct findings *f)
 	snprintf(path, sizeof(path), "%s/dev/kvm", sysroot);
 	if (access(path, F_OK))
 		doctor_add(f, "kvm", DOCTOR_TROUBLE,
-			   "modprobe kvm_intel or kvm_amd; if that fails, turn virtualization on in the firmware",
+			   "modprobe kvm_intel or kvm_amd; if that fails, turn virtualization on "
+			   "in the firmware",
 			   "/dev/kvm is not there");
 	else
 		doctor_add(f, "kvm", DOCTOR_OK, "", "/dev/kvm is there");
@@ -96,8 +99,8 @@ static void ask_module(const char *sysroot, struct findings *f)
 		doctor_add(f, "module", DOCTOR_NOTE, "pagefoldctl run on",
 			   "pagefold is loaded and does not scan");
 	else
-		doctor_add(f, "module", DOCTOR_OK, "", "pagefold is loaded and scans %" PRIu64 " VMs",
-			   host.value[HOST_VMS]);
+		doctor_add(f, "module", DOCTOR_OK, "",
+			   "pagefold is loaded and scans %" PRIu64 " VMs", host.value[HOST_VMS]);
 	if (host.has_profit && host.profit < 0)
 		doctor_add(f, "profit", DOCTOR_NOTE,
 			   "unless guests have just started: pagefoldctl run off",
@@ -105,11 +108,13 @@ static void ask_module(const char *sysroot, struct findings *f)
 			   SIZE_TEXT(-host.profit));
 	if (!host_has(&host, HOST_WSS_SAMPLES))
 		doctor_add(f, "working sets", DOCTOR_NOTE,
-			   "load a newer module: plan and pagefoldd count unknown working sets as all RAM",
+			   "load a newer module: plan and pagefoldd count unknown working sets as "
+			   "all RAM",
 			   "this module does not measure them");
 	else if (!host.value[HOST_WSS_PERIOD])
 		doctor_add(f, "working sets", DOCTOR_NOTE,
-			   "pagefoldctl set --module wss_period_ms=30000", "they are not measured now");
+			   "pagefoldctl set --module wss_period_ms=30000", "they are not measured "
+									   "now");
 }
 
 static void ask_ksm(const char *sysroot, struct findings *f)
@@ -118,10 +123,13 @@ static void ask_ksm(const char *sysroot, struct findings *f)
 	const char *run = line_of(sysroot, "/sys/kernel/mm/ksm/run", buf);
 
 	if (!strcmp(run, "1"))
-		doctor_add(f, "ksm", DOCTOR_TROUBLE, "echo 2 >/sys/kernel/mm/ksm/run; disable ksmtuned",
-			   "KSM scans the same memory: both pay, and neither folds what the other has");
+		doctor_add(f, "ksm", DOCTOR_TROUBLE, "echo 2 >/sys/kernel/mm/ksm/run; disable "
+						     "ksmtuned",
+			   "KSM scans the same memory: both pay, and neither folds what the other "
+			   "has");
 	else
-		doctor_add(f, "ksm", DOCTOR_OK, "", "KSM is %s", *run ? "off" : "not in this kernel");
+		doctor_add(f, "ksm", DOCTOR_OK, "", "KSM is %s", *run ? "off" : "not in this "
+										"kernel");
 }
 
 static void ask_thp(const char *sysroot, struct findings *f)
@@ -131,7 +139,8 @@ static void ask_thp(const char *sysroot, struct findings *f)
 
 	if (strstr(mode, "[always]") || strstr(mode, "[madvise]"))
 		doctor_add(f, "thp", DOCTOR_OK, "",
-			   "huge pages are on; those with enough duplicates are split (thp_split_pages)");
+			   "huge pages are on; those with enough duplicates are split "
+			   "(thp_split_pages)");
 	else
 		doctor_add(f, "thp", DOCTOR_NOTE,
 			   "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled",
@@ -146,7 +155,8 @@ static void ask_cgroup(const char *sysroot, struct findings *f)
 	if (!*controllers)
 		doctor_add(f, "cgroup", DOCTOR_TROUBLE,
 			   "boot with systemd.unified_cgroup_hierarchy=1",
-			   "cgroup v2 is not mounted at /sys/fs/cgroup: a guest cannot be paged out alone");
+			   "cgroup v2 is not mounted at /sys/fs/cgroup: a guest cannot be paged "
+			   "out alone");
 	else if (!strstr(controllers, "memory"))
 		doctor_add(f, "cgroup", DOCTOR_TROUBLE,
 			   "boot without cgroup_disable=memory, and with cgroup_no_v1=memory",
@@ -171,10 +181,12 @@ static void ask_memory(const char *sysroot, struct findings *f)
 		doctor_add(f, "psi", DOCTOR_OK, "", "the kernel tells of memory pressure");
 	else
 		doctor_add(f, "psi", DOCTOR_TROUBLE, "boot with psi=1",
-			   "the kernel does not tell of memory pressure: pagefoldd sees free memory alone");
+			   "the kernel does not tell of memory pressure: pagefoldd sees free "
+			   "memory alone");
 	if (!m.swap_total)
 		doctor_add(f, "swap", DOCTOR_TROUBLE,
-			   "make one, best on zram: a guest that does not give cannot be paged out otherwise",
+			   "make one, best on zram: a guest that does not give cannot be paged "
+			   "out otherwise",
 			   "there is no swap");
 	else
 		doctor_add(f, "swap", DOCTOR_OK, "", "%s of %s are used", SIZE_TEXT(m.swap_used),
@@ -188,7 +200,8 @@ static void ask_overcommit(const char *sysroot, struct findings *f)
 
 	if (!strcmp(mode, "2"))
 		doctor_add(f, "overcommit", DOCTOR_TROUBLE, "sysctl vm.overcommit_memory=0",
-			   "the kernel promises no more memory than there is: guests will not start");
+			   "the kernel promises no more memory than there is: guests will not "
+			   "start");
 	else
 		doctor_add(f, "overcommit", DOCTOR_OK, "", "vm.overcommit_memory is %s",
 			   *mode ? QUOTE(mode) : "not known");
@@ -224,7 +237,8 @@ static void ask_vm(const char *sysroot, const struct vm *vm, struct findings *f)
 {
 	if (vm->value[VM_PASSES] && vm_has(vm, VM_ELIGIBLE) && !vm->value[VM_ELIGIBLE])
 		doctor_add(f, "vm", DOCTOR_TROUBLE,
-			   "start QEMU with -machine mem-merge=on and anonymous RAM, or: pagefoldctl set VM policy=always",
+			   "start QEMU with -machine mem-merge=on and anonymous RAM, or: "
+			   "pagefoldctl set VM policy=always",
 			   "%s (%d): nothing of its memory may be folded", vm->name, vm->pid);
 	doctor_qmp(sysroot, vm->pid, vm->name, f);
 }

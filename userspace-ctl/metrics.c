@@ -122,7 +122,8 @@ void metrics_families(const struct host *host, const struct vms *vms, FILE *to)
 	if (host->has_profit) {
 		fputs("# TYPE pagefold_general_profit_bytes gauge\n"
 		      "# UNIT pagefold_general_profit_bytes bytes\n"
-		      "# HELP pagefold_general_profit_bytes Memory saved less what it costs.\n", to);
+		      "# HELP pagefold_general_profit_bytes Memory saved less what it "
+		      "costs.\n", to);
 		fprintf(to, "pagefold_general_profit_bytes %" PRId64 "\n", host->profit);
 	}
 	for (int n = 0; n < VM_NR; n++)

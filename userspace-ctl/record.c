@@ -179,7 +179,8 @@ uint64_t record_now(void)
 
 int record_open(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      0640);
 	struct stat st;
 	char last;
 	int rc = 0;
@@ -226,7 +227,7 @@ static int take_number(const char *key, struct json_object *value, uint64_t max,
 {
 	const char *text = json_object_get_string(value);
 
-	/* json-c gives the largest number for what is larger and 0 for what is below: no guessing. */
+	/* json-c gives the largest number for what is larger, and 0 for what is below. */
 	if (!json_object_is_type(value, json_type_int) || *text == '-' ||
 	    json_object_get_uint64(value) > max)
 		return err_set(e, EX_BAD_INPUT, "%s %s: want a number, 0 to %" PRIu64, key,

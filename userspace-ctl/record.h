@@ -11,8 +11,9 @@
  *   "type"     one of the words below; a reader skips a type that it does not know
  *   "time_ms"  milliseconds since 1970, UTC
  *
- * and, by type (numbers are 0 to 2^63 - 1, and bytes unless the name says otherwise; a key that is not there means that it is not
- * known; a reader skips keys that it does not know and refuses known ones of another JSON type):
+ * and, by type, what is listed here. Numbers are 0 to 2^63 - 1, and bytes unless the name says
+ * otherwise; a key that is not there means that it is not known; a reader skips keys that it does
+ * not know and refuses known ones of another JSON type.
  *
  *   start      first line of every program that appends: "format" 1, "program", "kernel",
  *              "interval_ms"

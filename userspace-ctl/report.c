@@ -15,7 +15,8 @@
 #define BAR_WIDTH	600
 
 static const char style[] =
-	":root{color-scheme:light dark;--fg:#1d2430;--soft:#667085;--line:#d9dee7;--bg:#fff;--box:#f6f8fb}"
+	":root{color-scheme:light "
+	"dark;--fg:#1d2430;--soft:#667085;--line:#d9dee7;--bg:#fff;--box:#f6f8fb}"
 	"@media(prefers-color-scheme:dark){:root{--fg:#e6e9ef;--soft:#9aa4b5;--line:#39414f;"
 	"--bg:#14181f;--box:#1d232d}}"
 	"body{font:15px/1.45 system-ui,sans-serif;color:var(--fg);background:var(--bg);"
@@ -101,7 +102,8 @@ static void print_head(const struct timeline *t, FILE *to)
 	fputs("</p>\n", to);
 	if (!t->bad_lines)
 		return;
-	fprintf(to, "<p class=\"warn\">%zu lines could not be read and are missing here; the first is "
+	fprintf(to, "<p class=\"warn\">%zu lines could not be read and are missing here; the "
+		    "first is "
 		"line %zu: ", t->bad_lines, t->bad_line);
 	html_text(t->bad_why, to);
 	fputs("</p>\n", to);
@@ -130,7 +132,8 @@ static void print_host(const struct timeline *t, FILE *to)
 
 	fputs("<h2>The host</h2>\n", to);
 	if (t->host[SERIES_STATE].count)
-		fputs("<p class=\"soft\">The ground is yellow while pagefoldd is in state soft, orange in "
+		fputs("<p class=\"soft\">The ground is yellow while pagefoldd is in state soft, "
+		      "orange in "
 		      "hard, red in low.</p>\n", to);
 	chart_print(&memory, to);
 	if (t->host[SERIES_SOME].count) {
@@ -145,7 +148,8 @@ static void print_bar(const char *name, uint64_t bytes, double most, int row, FI
 
 	fprintf(to, "<text x=\"90\" y=\"%d\" text-anchor=\"end\">", row * 24 + 16);
 	html_text(name, to);
-	fprintf(to, "</text><rect x=\"98\" y=\"%d\" width=\"%.1f\" height=\"14\" rx=\"3\" fill=\"%s\"/>"
+	fprintf(to, "</text><rect x=\"98\" y=\"%d\" width=\"%.1f\" height=\"14\" rx=\"3\" "
+		    "fill=\"%s\"/>"
 		"<text x=\"%.1f\" y=\"%d\">%s</text>\n", row * 24 + 5, width, rung_color(name),
 		104 + width, row * 24 + 16, SIZE_TEXT(bytes));
 }
@@ -161,7 +165,8 @@ static void print_rungs(const struct timeline *t, FILE *to)
 			most = t->rungs[i].freed;
 	if (most <= 0)
 		return;
-	fprintf(to, "<h2>What each rung gave back</h2>\n<p class=\"soft\">Sharing: the most that it saved at once. Others: all "
+	fprintf(to, "<h2>What each rung gave back</h2>\n<p class=\"soft\">Sharing: the most that "
+		    "it saved at once. Others: all "
 		"that they freed, added up.</p>\n<svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
 		(t->rung_count + 1) * 24 + 8);
 	print_bar("share", saved, most, 0, to);
@@ -201,7 +206,8 @@ static void print_moment(const struct timeline *t, const struct moment *m, FILE 
 {
 	uint64_t at = (m->time_ms - t->first_ms) / 1000;
 
-	fprintf(to, "<tr><td class=\"n\">%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "</td><td class=\"w\">",
+	fprintf(to, "<tr><td class=\"n\">%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "</td><td "
+									       "class=\"w\">",
 		at / 3600, at / 60 % 60, at % 60);
 	html_text(m->pid ? m->name : "host", to);
 	fputs("</td><td class=\"w\">", to);
@@ -226,7 +232,8 @@ static void print_moments(const struct timeline *t, FILE *to)
 	if (first)
 		fprintf(to, "<p class=\"soft\">The last %d of %zu.</p>\n", DECISIONS_SHOWN,
 			t->moment_count);
-	fputs("<table><tr><th class=\"n\">after</th><th>who</th><th>what</th><th class=\"n\">target</th>"
+	fputs("<table><tr><th class=\"n\">after</th><th>who</th><th>what</th><th "
+	      "class=\"n\">target</th>"
 	      "<th class=\"n\">freed</th><th>why</th></tr>\n", to);
 	for (size_t i = first; i < t->moment_count; i++)
 		print_moment(t, &t->moments[i], to);

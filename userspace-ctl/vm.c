@@ -251,7 +251,8 @@ int vms_find(const struct vms *vms, const char *who, const struct vm **vm, struc
 		return EX_BAD_INPUT;
 	if (!digits && !name_is_valid(who))
 		return err_set(e, EX_BAD_INPUT,
-			       "VM %s: want a process id, or a name of 1 to %d characters of A-Z a-z 0-9 . _ : -",
+			       "VM %s: want a process id, or a name of 1 to %d characters of A-Z "
+			       "a-z 0-9 . _ : -",
 			       QUOTE(who), PF_NAME_MAX);
 	for (size_t i = 0; i < vms->count; i++) {
 		if (digits ? vms->list[i].pid != pid : strcmp(vms->list[i].name, who))

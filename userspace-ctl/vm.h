@@ -62,7 +62,7 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(THREADS, threads, SETTING, "Scan threads")				\
 	X(WSS_SAMPLES, wss_samples, SETTING, "Pages sampled per VM and period") \
 	X(WSS_PERIOD, wss_period_ms, SETTING, "Period of the samples in milliseconds")	\
-	X(WSS_PERMILLE, wss_cpu_permille, SETTING, "Limit of sampling, per mille of a CPU for a VM") \
+	X(WSS_PERMILLE, wss_cpu_permille, SETTING, "Limit of sampling a VM, per mille of a CPU") \
 	X(VMS, vms_registered, GAUGE, "Registered VMs")				\
 	X(FRAMES, frames, GAUGE, "Shared frames")				\
 	X(FOLDED, folded_pages, GAUGE, "Pages of VMs mapped to frames")		\

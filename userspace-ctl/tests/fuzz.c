@@ -3,8 +3,8 @@
  * Everything that reads what others wrote, for libFuzzer: the first byte says which reader gets the
  * rest.
  *
- * What is looked at beside memory errors: who refuses has a reason, and who takes gives what is inside
- * the range.
+ * What is looked at beside memory errors: who refuses has a reason, and who takes gives what is
+ * inside the range.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -132,19 +132,23 @@ rm -r "$sys/vms/99"
 vm 99 web-1
 expect "status refuses an argument" 2 vms "" '"x": one argument too many' -- status x
 expect "an option that is none" 2 vms "" 'no such option: "--jsno"' -- status --jsno
-expect "an option of another verb" 2 vms "" '--count: not an option of this verb' -- status --count 2
+expect "an option of another verb" 2 vms "" '--count: not an option of this verb' \
+	-- status --count 2
 expect "an option without its value" 2 vms "" '"--sysroot": wants a value' -- --sysroot
 expect "an option given twice" 2 vms "" '--sysroot: given twice' -- --sysroot / status
-expect "an empty directory" 2 vms "" '--output "": want a path of 1 to 1024 bytes' -- record --output ""
+expect "an empty directory" 2 vms "" '--output "": want a path of 1 to 1024 bytes' \
+	-- record --output ""
 expect "a verb that is none" 2 vms "" 'no such verb: "stauts"' -- stauts
-expect "errors are JSON when output is" 2 vms "" '"error": "\"x\": one argument too many' -- --json status x
+expect "errors are JSON when output is" 2 vms "" '"error": "\"x\": one argument too many' \
+	-- --json status x
 
 t=vms/99/target_bytes
 expect "target by name" 0 $t 536870912 "" -- target web-1 512M
 expect "target by id" 0 $t 1610612736 "" -- target 99 1.5GiB
 expect "target auto is none" 0 $t 0 "" -- target web-1 auto
 expect "target refuses what is no size" 2 $t 0 \
-	'target "512MB": want a size like 512M or 1.5GiB, 1MiB to 8.0EiB, or auto' -- target web-1 512MB
+	'target "512MB": want a size like 512M or 1.5GiB, 1MiB to 8.0EiB, or auto' \
+	-- target web-1 512MB
 expect "target refuses 0, which would be none" 2 $t 0 'target "0": want a size' -- target web-1 0
 expect "target refuses what the module cannot hold" 2 $t 0 'target "8E": want a size' \
 	-- target web-1 8E
@@ -205,12 +209,14 @@ printf 'MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\nSwapTotal: 0 kB\nSwapFre
 	>"$root/proc/meminfo"
 expect "plan refuses a size" 2 vms "" '--size "1MB": want a size like' -- plan --size 1MB
 expect "plan refuses a size of nothing" 2 vms "" '--size "1K": want a size like' -- plan --size 1K
-expect "plan refuses a risk of nothing" 2 vms "" '--risk "0": want percent, 0.01 to 50' -- plan --risk 0
+expect "plan refuses a risk of nothing" 2 vms "" '--risk "0": want percent, 0.01 to 50' \
+	-- plan --risk 0
 expect "plan refuses a risk that is none" 2 vms "" '--risk "5%": want percent' -- plan --risk 5%
 expect "plan refuses a risk too fine" 2 vms "" '--risk "0.001": want percent' -- plan --risk 0.001
 expect "plan refuses a risk beyond" 2 vms "" '--risk "50.01": want percent' -- plan --risk 50.01
 expect "plan refuses a point alone" 2 vms "" '--risk "5.": want percent' -- plan --risk 5.
-expect "plan refuses no guests" 2 vms "" '--guests "0": want a number, 1 to 16383' -- plan --guests 0
+expect "plan refuses no guests" 2 vms "" '--guests "0": want a number, 1 to 16383' \
+	-- plan --guests 0
 expect "plan refuses to keep all" 2 vms "" "--reserve 8GiB: want a size below the host's 8GiB" \
 	-- plan --reserve 8G
 expect "plan plans" 0 vms "" "fits at the risk" -- plan --risk 1 --size 128M
@@ -232,7 +238,8 @@ expect "report of nothing" 1 vms "" '--record "/nonexistent": cannot open: No su
 	-- report --record /nonexistent
 expect "report of no record" 2 vms "" 'no record: not JSON' -- report --record "$root/proc/meminfo"
 : >"$root/empty"
-expect "report of an empty file" 2 vms "" 'no record: it has no line' -- report --record "$root/empty"
+expect "report of an empty file" 2 vms "" 'no record: it has no line' \
+	-- report --record "$root/empty"
 expect "report cannot write there" 1 vms "" '--output "/nonexistent/x": cannot make: No such' \
 	-- report --record "$root/run.jsonl" --output /nonexistent/x
 expect "top wants a terminal" 2 vms "" "wants a terminal" -- top

@@ -79,8 +79,8 @@ static bool answers(void)
 
 	plant("unix:/qmp,server=on");
 	f = ask("{\"QMP\": {\"version\": {}}}\r\n");
-	EXPECT(found.count == 1 && f->verdict == DOCTOR_OK && strstr(f->found, "/qmp answers"), "%s",
-	       f->found);
+	EXPECT(found.count == 1 && f->verdict == DOCTOR_OK &&
+	       strstr(f->found, "/qmp answers"), "%s", f->found);
 	f = ask("{ \"QMP\" : {");
 	EXPECT(f->verdict == DOCTOR_OK, "%s", f->found);
 	return true;

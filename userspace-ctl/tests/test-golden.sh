@@ -84,8 +84,10 @@ for host in two old none; do
 	awk -f "$here/openmetrics.awk" "$golden/$host.metrics" | sed 's/^/# /'
 	ok "${PIPESTATUS[0]}" "$host.metrics is OpenMetrics"
 done
-# What validates must be able to say no.
-for spoil in '/# EOF/d' '$a # EOF' '2i\\' 's/_total{/{/' 's/vm="/vm=/' '/cpu_seconds_total/s/ 1/ -1/' \
+# What validates must be able to say no. Single quotes keep sed's $ and \\.
+# shellcheck disable=SC2016,SC1003
+for spoil in '/# EOF/d' '$a # EOF' '2i\\' 's/_total{/{/' 's/vm="/vm=/' \
+	'/cpu_seconds_total/s/ 1/ -1/' \
 	'/^# TYPE pagefold_run/d' 's/UNIT pagefold_saved_bytes bytes/UNIT pagefold_saved_bytes pages/' \
 	'/^pagefold_vm_share/p' 's/pid="812",/&pid="812",/' 's/^pagefold_run .*/& x/'; do
 	sed "$spoil" "$golden/two.metrics" | awk -f "$here/openmetrics.awk" >/dev/null

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# make install puts everything where PREFIX says and make uninstall takes it away, but for what is the
-# operator's, in /etc; man pages are without a mistake.
+# make install puts everything where PREFIX says and make uninstall takes it away, but for what is
+# the operator's, in /etc; man pages are without a mistake.
 #
 # usage: test-install.sh OUT
 set -u
@@ -25,8 +25,11 @@ ok()
 # Without what the make that called us says of its own job server and goals.
 run_make()
 {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$here" OUT="$out" DESTDIR="$dest" "$@" >"$dest.log" 2>&1
-	local status=$?
+	local status
+
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$here" OUT="$out" DESTDIR="$dest" "$@" \
+		>"$dest.log" 2>&1
+	status=$?
 
 	[ $status = 0 ] || sed 's/^/# /' "$dest.log"
 	rm -f "$dest.log"
@@ -73,7 +76,8 @@ for page in "$here"/man/*.[1-8]; do
 done
 # Every verb and option is in the page, as the program says them.
 missing=$("$out/pagefoldctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r verb; do
-	grep -q -E "^\.(B|BI|BR|TP).*\b$verb\b" "$here/man/pagefoldctl.8" || echo "$verb"
+	grep -A 1 -F .TP "$here/man/pagefoldctl.8" | grep -q -E "^\.(B|BI|BR) +\"? *$verb\b" ||
+		echo "$verb"
 done)
 [ -z "$missing" ]
 ok $? "every verb is in the man page${missing:+, but: $missing}"

@@ -120,7 +120,8 @@ static bool monotonous(void)
 		EXPECT(plan_fit(&other, 0.05) <= fit, "round %d: larger guests, more", round);
 		for (unsigned int k = 0; k < 40; k++) {
 			plan_at(&p, k, &at);
-			EXPECT(at.shortfall >= 0 && at.risk >= 0 && at.risk <= 1, "round %d", round);
+			EXPECT(at.shortfall >= 0 && at.risk >= 0 && at.risk <= 1, "round %d",
+			       round);
 			EXPECT(at.risk <= 0.05 || (int)k > fit, "round %d: %u fit too", round, k);
 		}
 		if (fit >= 0 && fit < PLAN_GUESTS_MAX) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading records for the report: order, VMs that take another's process id, lines that are none; and
- * the bars of top.
+ * Reading records for the report: order, VMs that take another's process id, lines that are none;
+ * and the bars of top.
  */
 #include <stdlib.h>
 
