@@ -177,8 +177,8 @@ int cmd_top(int argc, char **argv)
 	(void)argc;
 	rc = sysfs_present(options.sysroot, &e);
 	if (!rc && options.json)
-		rc = err_set(&e, EX_BAD_INPUT, "--json: top is for a terminal; status and record "
-					       "have it");
+		rc = err_set(&e, EX_BAD_INPUT,
+			     "--json: top is for a terminal; status and record have it");
 	if (!rc && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
 		rc = err_set(&e, EX_BAD_INPUT, "wants a terminal; status does not");
 	if (rc)
@@ -188,8 +188,8 @@ int cmd_top(int argc, char **argv)
 	stop = stop_on_signals();
 	terminal = newterm(NULL, stdout, stdin);
 	if (stop < 0 || !terminal)
-		return cmd_fail(argv[0], err_set(&e, EX_REFUSED, "TERM %s: no terminal that is "
-								 "known",
+		return cmd_fail(argv[0], err_set(&e, EX_REFUSED,
+						 "TERM %s: no terminal that is known",
 						 QUOTE(getenv("TERM") ?: "")), &e);
 	cbreak();
 	noecho();

@@ -53,9 +53,8 @@ static void ask_kernel(const char *sysroot, struct findings *f)
 	const char *release = line_of(sysroot, "/proc/sys/kernel/osrelease", buf);
 
 	if (sscanf(release, "%3u.%3u", &major, &minor) != 2)
-		doctor_add(f, "kernel", DOCTOR_NOTE, "", "its release %s is none that says how "
-							 "old it is",
-			   QUOTE(release));
+		doctor_add(f, "kernel", DOCTOR_NOTE, "",
+			   "its release %s is none that says how old it is", QUOTE(release));
 	else if (major < 6 || (major == 6 && minor < 1))
 		doctor_add(f, "kernel", DOCTOR_TROUBLE,
 			   "install a kernel from 6.1 on: older ones have not what the module "
@@ -113,8 +112,8 @@ static void ask_module(const char *sysroot, struct findings *f)
 			   "this module does not measure them");
 	else if (!host.value[HOST_WSS_PERIOD])
 		doctor_add(f, "working sets", DOCTOR_NOTE,
-			   "pagefoldctl set --module wss_period_ms=30000", "they are not measured "
-									   "now");
+			   "pagefoldctl set --module wss_period_ms=30000",
+			   "they are not measured now");
 }
 
 static void ask_ksm(const char *sysroot, struct findings *f)
@@ -123,13 +122,13 @@ static void ask_ksm(const char *sysroot, struct findings *f)
 	const char *run = line_of(sysroot, "/sys/kernel/mm/ksm/run", buf);
 
 	if (!strcmp(run, "1"))
-		doctor_add(f, "ksm", DOCTOR_TROUBLE, "echo 2 >/sys/kernel/mm/ksm/run; disable "
-						     "ksmtuned",
+		doctor_add(f, "ksm", DOCTOR_TROUBLE,
+			   "echo 2 >/sys/kernel/mm/ksm/run; disable ksmtuned",
 			   "KSM scans the same memory: both pay, and neither folds what the other "
 			   "has");
 	else
-		doctor_add(f, "ksm", DOCTOR_OK, "", "KSM is %s", *run ? "off" : "not in this "
-										"kernel");
+		doctor_add(f, "ksm", DOCTOR_OK, "", "KSM is %s",
+			   *run ? "off" : "not in this kernel");
 }
 
 static void ask_thp(const char *sysroot, struct findings *f)

@@ -88,9 +88,8 @@ int memory_read(const char *sysroot, struct memory *m, struct err *e)
 		return rc;
 	if (swap_free > m->swap_total)
 		return err_set(e, EX_BAD_INPUT,
-			       "%s" MEMINFO ": SwapFree %" PRIu64 " is more than SwapTotal "
-								  "%" PRIu64,
-			       sysroot, swap_free, m->swap_total);
+			       "%s" MEMINFO ": SwapFree %" PRIu64
+			       " is more than SwapTotal %" PRIu64, sysroot, swap_free, m->swap_total);
 	m->swap_used = m->swap_total - swap_free;
 	if (!file_read(sysroot, PRESSURE, text, sizeof(text)))
 		m->has_psi = pressure_value(text, "some", &m->psi_some) &&

@@ -15,8 +15,8 @@
 #define BAR_WIDTH	600
 
 static const char style[] =
-	":root{color-scheme:light "
-	"dark;--fg:#1d2430;--soft:#667085;--line:#d9dee7;--bg:#fff;--box:#f6f8fb}"
+	":root{color-scheme:light dark;--fg:#1d2430;"
+	"--soft:#667085;--line:#d9dee7;--bg:#fff;--box:#f6f8fb}"
 	"@media(prefers-color-scheme:dark){:root{--fg:#e6e9ef;--soft:#9aa4b5;--line:#39414f;"
 	"--bg:#14181f;--box:#1d232d}}"
 	"body{font:15px/1.45 system-ui,sans-serif;color:var(--fg);background:var(--bg);"
@@ -102,9 +102,8 @@ static void print_head(const struct timeline *t, FILE *to)
 	fputs("</p>\n", to);
 	if (!t->bad_lines)
 		return;
-	fprintf(to, "<p class=\"warn\">%zu lines could not be read and are missing here; the "
-		    "first is "
-		"line %zu: ", t->bad_lines, t->bad_line);
+	fprintf(to, "<p class=\"warn\">%zu lines could not be read and are missing "
+		"here; the first is line %zu: ", t->bad_lines, t->bad_line);
 	html_text(t->bad_why, to);
 	fputs("</p>\n", to);
 }
@@ -133,8 +132,7 @@ static void print_host(const struct timeline *t, FILE *to)
 	fputs("<h2>The host</h2>\n", to);
 	if (t->host[SERIES_STATE].count)
 		fputs("<p class=\"soft\">The ground is yellow while pagefoldd is in state soft, "
-		      "orange in "
-		      "hard, red in low.</p>\n", to);
+		      "orange in hard, red in low.</p>\n", to);
 	chart_print(&memory, to);
 	if (t->host[SERIES_SOME].count) {
 		fputs("<h2>Pressure, percent of time</h2>\n", to);
@@ -166,8 +164,8 @@ static void print_rungs(const struct timeline *t, FILE *to)
 	if (most <= 0)
 		return;
 	fprintf(to, "<h2>What each rung gave back</h2>\n<p class=\"soft\">Sharing: the most that "
-		    "it saved at once. Others: all "
-		"that they freed, added up.</p>\n<svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
+		"it saved at once. Others: all that they freed, added up.</p>\n"
+		"<svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
 		(t->rung_count + 1) * 24 + 8);
 	print_bar("share", saved, most, 0, to);
 	for (size_t i = 0; i < t->rung_count; i++)
@@ -206,8 +204,8 @@ static void print_moment(const struct timeline *t, const struct moment *m, FILE 
 {
 	uint64_t at = (m->time_ms - t->first_ms) / 1000;
 
-	fprintf(to, "<tr><td class=\"n\">%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "</td><td "
-									       "class=\"w\">",
+	fprintf(to, "<tr><td class=\"n\">%" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "</td>"
+		"<td class=\"w\">",
 		at / 3600, at / 60 % 60, at % 60);
 	html_text(m->pid ? m->name : "host", to);
 	fputs("</td><td class=\"w\">", to);
@@ -232,9 +230,8 @@ static void print_moments(const struct timeline *t, FILE *to)
 	if (first)
 		fprintf(to, "<p class=\"soft\">The last %d of %zu.</p>\n", DECISIONS_SHOWN,
 			t->moment_count);
-	fputs("<table><tr><th class=\"n\">after</th><th>who</th><th>what</th><th "
-	      "class=\"n\">target</th>"
-	      "<th class=\"n\">freed</th><th>why</th></tr>\n", to);
+	fputs("<table><tr><th class=\"n\">after</th><th>who</th><th>what</th>"
+	      "<th class=\"n\">target</th><th class=\"n\">freed</th><th>why</th></tr>\n", to);
 	for (size_t i = first; i < t->moment_count; i++)
 		print_moment(t, &t->moments[i], to);
 	fputs("</table>\n", to);
