@@ -204,8 +204,12 @@ static void *come_and_go(void *arg)
 			snprintf(to, sizeof(to), "%s" SYS "vms/1000/%s", root, files[i]);
 			rename(from, to);
 		}
-		if (round % 2)
+		if (round % 2) {
 			wait_readings();
+			/* Not always as one begins. */
+			for (volatile int i = random() % 30000; i; i--)
+				;
+		}
 		/* sysfs takes all files away at once; who has seen the name go must not believe. */
 		tree_unlink(root, SYS "vms/1000/name");
 		snprintf(path, sizeof(path), "%s" SYS "vms/1000", root);
@@ -226,7 +230,7 @@ static bool going_while_read(void)
 	fresh();
 	stop = false;
 	EXPECT(!pthread_create(&thread, NULL, come_and_go, NULL), "no thread");
-	while (with < 500 || without < 500) {
+	while (with < 2000 || without < 2000) {
 		bool both;
 
 		rc = vms_read(root, &vms, &e);
