@@ -6,6 +6,10 @@
  * VM's share, and the VM that has had least goes next. So a huge guest takes many turns for a pass,
  * but does not keep a small one waiting for more than one of them. A VM whose pass is over rests
  * until the next one is due, and joins again without credit for the rest.
+ *
+ * VMs that go first (those above their target) are queued apart, with a virtual time of their own, so
+ * that what one gets there is no debt when it is one of the others again. They are served first, but
+ * for a turn now and then, so that the others go on.
  */
 #include <linux/kernel.h>
 #include <linux/math64.h>
@@ -25,9 +29,12 @@ static bool pf_turn_less_due(struct rb_node *a, const struct rb_node *b)
 
 static void pf_turn_make_ready(struct pf_turns *turns, struct pf_turn *turn)
 {
-	turn->vtime = max(turn->vtime, turns->vtime);
+	u64 vtime = turn->first ? turns->first_vtime : turns->vtime;
+
+	turn->vtime = turn->among_first == turn->first ? max(turn->vtime, vtime) : vtime;
+	turn->among_first = turn->first;
 	turn->state = PF_TURN_READY;
-	rb_add_cached(&turn->rb, &turns->ready, pf_turn_less_vtime);
+	rb_add_cached(&turn->rb, turn->first ? &turns->first : &turns->ready, pf_turn_less_vtime);
 }
 
 /**
@@ -69,10 +76,33 @@ void pf_turn_add(struct pf_turns *turns, struct pf_turn *turn, u64 due_ns)
 void pf_turn_del(struct pf_turns *turns, struct pf_turn *turn)
 {
 	if (turn->state == PF_TURN_READY)
-		rb_erase_cached(&turn->rb, &turns->ready);
+		rb_erase_cached(&turn->rb, turn->among_first ? &turns->first : &turns->ready);
 	else if (turn->state == PF_TURN_RESTING)
 		rb_erase_cached(&turn->rb, &turns->resting);
 	turn->state = PF_TURN_OUT;
+}
+
+/* Whose turn is it: of those that go first, or of the others? Takes it out of its tree. */
+static struct pf_turn *pf_turn_take(struct pf_turns *turns)
+{
+	struct rb_node *first = rb_first_cached(&turns->first);
+	struct rb_node *node = rb_first_cached(&turns->ready);
+	struct pf_turn *turn;
+
+	if (first && (!node || turns->streak < PF_FIRST_TURNS)) {
+		turns->streak = node ? turns->streak + 1 : 0;
+		turn = rb_entry(first, struct pf_turn, rb);
+		rb_erase_cached(first, &turns->first);
+		turns->first_vtime = turn->vtime;
+		return turn;
+	}
+	turns->streak = 0;
+	if (!node)
+		return NULL;
+	turn = rb_entry(node, struct pf_turn, rb);
+	rb_erase_cached(node, &turns->ready);
+	turns->vtime = turn->vtime;
+	return turn;
 }
 
 /**
@@ -98,14 +128,33 @@ struct pf_turn *pf_turn_next(struct pf_turns *turns, u64 now_ns, u64 *wait_ns)
 	}
 	*wait_ns = node ? rb_entry(node, struct pf_turn, rb)->due_ns - now_ns : U64_MAX;
 
-	node = rb_first_cached(&turns->ready);
-	if (!node)
-		return NULL;
-	turn = rb_entry(node, struct pf_turn, rb);
-	rb_erase_cached(node, &turns->ready);
-	turn->state = PF_TURN_OUT;
-	turns->vtime = turn->vtime;
+	turn = pf_turn_take(turns);
+	if (turn)
+		turn->state = PF_TURN_OUT;
 	return turn;
+}
+
+/**
+ * pf_turn_set_first() - have a VM go before those that do not go first
+ * @turns: the queue
+ * @turn: of the VM, queued or not
+ * @first: whether it does from now on
+ *
+ * One that begins to go first rests no longer.
+ *
+ * Context: caller's lock; does not sleep.
+ */
+void pf_turn_set_first(struct pf_turns *turns, struct pf_turn *turn, bool first)
+{
+	bool requeue = turn->state == PF_TURN_READY || (turn->state == PF_TURN_RESTING && first);
+
+	if (turn->first == first)
+		return;
+	turn->first = first;
+	if (!requeue)
+		return;
+	pf_turn_del(turns, turn);
+	pf_turn_make_ready(turns, turn);
 }
 
 /**

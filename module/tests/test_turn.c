@@ -403,6 +403,113 @@ static bool random_operations_are_as_in_a_model(void)
 	return true;
 }
 
+static void go_first(u32 nr, bool first)
+{
+	pf_turn_set_first(&turns, &vm[nr].turn, first);
+}
+
+static bool first_goes_first(void)
+{
+	for (u32 i = 0; i < 10; i++)
+		join(i, 100);
+	go_first(7, true);
+	EXPECT(next_vm(1) == &vm[7], "not the one that goes first");
+	EXPECT(next_vm(1) == &vm[0], "not the first of the others");
+	go_first(0, true);
+	pf_turn_add(&turns, &vm[0].turn, 0);
+	EXPECT(next_vm(1) == &vm[0], "not the one that was out when it began to go first");
+	go_first(5, true);
+	pf_turn_del(&turns, &vm[5].turn);
+	EXPECT(next_vm(1) == &vm[1], "not the next of the others");
+	return true;
+}
+
+/* Three turns of four, when all want more than they get; and shares count among their like. */
+static bool first_does_not_starve_others(void)
+{
+	u64 seed = 1, first_ns, total_ns = 0;
+
+	join(0, 300);
+	join(1, 100);
+	join(2, 300);
+	join(3, 100);
+	go_first(0, true);
+	go_first(1, true);
+	if (!run_turns(40000, MS, &seed))
+		return false;
+	for (u32 i = 0; i < 4; i++)
+		total_ns += vm[i].got_ns;
+	first_ns = vm[0].got_ns + vm[1].got_ns;
+	EXPECT(first_ns > total_ns / 100 * 74 && first_ns < total_ns / 100 * 76, "%llu of %llu",
+	       first_ns, total_ns);
+	for (u32 i = 0; i < 4; i += 2)
+		EXPECT(vm[i].got_ns > vm[i + 1].got_ns / 100 * 294 &&
+		       vm[i].got_ns < vm[i + 1].got_ns / 100 * 306, "%llu to %llu", vm[i].got_ns,
+		       vm[i + 1].got_ns);
+	return true;
+}
+
+static bool alone_it_takes_all_turns(void)
+{
+	u64 seed = 1;
+
+	join(0, 100);
+	go_first(0, true);
+	if (!run_turns(1000, MS, &seed))
+		return false;
+	/* None of these kept anybody waiting: another one that comes now is not owed any. */
+	join(1, 100);
+	for (u32 i = 0; i < PF_FIRST_TURNS; i++) {
+		EXPECT(next_vm(1) == &vm[0], "not in turn %u", i);
+		pf_turn_add(&turns, &vm[0].turn, 0);
+	}
+	EXPECT(next_vm(1) == &vm[1], "the other one is kept waiting");
+	return true;
+}
+
+/* What it got while it went first is no debt afterwards, nor is what it did not need a credit. */
+static bool going_first_is_no_debt(void)
+{
+	u64 seed = 1;
+	u32 percent;
+
+	join(0, 100);
+	join(1, 100);
+	go_first(0, true);
+	if (!run_turns(10000, MS, &seed))
+		return false;
+	go_first(0, false);
+	if (!part_of_next(0, &seed, &percent))
+		return false;
+	EXPECT(percent > 45 && percent < 55, "%u %% afterwards", percent);
+	go_first(0, true);
+	if (!run_turns(10000, MS, &seed))
+		return false;
+	join(2, 100);
+	go_first(2, true);
+	/* Three quarters for both: each gets its half of them. */
+	if (!part_of_next(2, &seed, &percent))
+		return false;
+	EXPECT(percent > 32 && percent < 43, "%u %% of a newcomer", percent);
+	return true;
+}
+
+static bool going_first_ends_a_rest(void)
+{
+	join(0, 100);
+	pf_turn_init(&vm[1].turn, 100);
+	pf_turn_add(&turns, &vm[1].turn, 1000);
+	go_first(1, true);
+	EXPECT(next_vm(1) == &vm[1], "it rests on");
+	pf_turn_add(&turns, &vm[1].turn, 1000);
+	go_first(1, true);
+	EXPECT(vm[1].turn.state == PF_TURN_RESTING, "woken though it went first already");
+	go_first(1, false);
+	EXPECT(vm[1].turn.state == PF_TURN_RESTING, "woken to go first no longer");
+	EXPECT(next_vm(1000) == &vm[0] && next_vm(1000) == &vm[1], "not among the others");
+	return true;
+}
+
 static const struct test tests[] = {
 	{ "nobody is next in an empty queue", nobody_is_next },
 	{ "one VM takes all turns, but not two at a time", one_takes_all_turns },
@@ -419,6 +526,11 @@ static const struct test tests[] = {
 	{ "who is ready does not wait for who rests", ready_goes_before_the_wait },
 	{ "who was deleted is not next", deleted_is_not_next },
 	{ "wake_all ends all rests", wake_all_ends_rests },
+	{ "who goes first goes first", first_goes_first },
+	{ "who goes first leaves a quarter to others", first_does_not_starve_others },
+	{ "who goes first, alone, takes all turns", alone_it_takes_all_turns },
+	{ "going first is no debt and no credit", going_first_is_no_debt },
+	{ "who begins to go first rests no longer", going_first_ends_a_rest },
 	{ "random operations are as in a model", random_operations_are_as_in_a_model },
 };
 
