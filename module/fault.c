@@ -18,6 +18,7 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_UNFOLD] = "unfold",
 	[PF_FAULT_WORKER] = "worker",
 	[PF_FAULT_VM] = "vm",
+	[PF_FAULT_WSS] = "wss",
 };
 
 unsigned long pf_fault_sites;

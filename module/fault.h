@@ -22,6 +22,7 @@ enum pf_fault_site {
 	PF_FAULT_UNFOLD,	/* the private copy */
 	PF_FAULT_WORKER,	/* a scan thread */
 	PF_FAULT_VM,		/* registering a VM */
+	PF_FAULT_WSS,		/* room for samples */
 	PF_NR_FAULT_SITES,
 };
 

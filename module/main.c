@@ -10,6 +10,7 @@
 #include "store.h"
 #include "sysfs.h"
 #include "vm.h"
+#include "wss.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -27,14 +28,19 @@ static int __init pf_init(void)
 	err = pf_vm_init(pf_sysfs_root());
 	if (err)
 		goto exit_sysfs;
-	err = pf_sysfs_add_files();
+	err = pf_wss_start();
 	if (err)
 		goto exit_vm;
+	err = pf_sysfs_add_files();
+	if (err)
+		goto stop_wss;
 	return 0;
 
-exit_vm:
+stop_wss:
 	/* Files that were there for a moment may have been written. */
 	pf_scan_stop();
+	pf_wss_stop();
+exit_vm:
 	pf_vm_exit();
 	pf_scan_exit();
 exit_sysfs:
@@ -51,6 +57,7 @@ exit_store:
 static void __exit pf_exit(void)
 {
 	pf_sysfs_del_files();
+	pf_wss_stop();
 	pf_vm_exit();
 	pf_scan_exit();
 	pf_sysfs_exit();

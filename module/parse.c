@@ -37,10 +37,10 @@ static int pf_parse_line(const char *buf, size_t len, char line[PF_LINE_MAX])
 }
 
 /* Digits only: no sign, no space, no base. */
-static int pf_parse_digits(const char *text, unsigned int min, unsigned int max,
-			   unsigned int *value)
+static int pf_parse_long_digits(const char *text, u64 min, u64 max, u64 *value)
 {
 	u64 number = 0;
+	bool over = false;
 
 	if (!*text)
 		return -EINVAL;
@@ -48,13 +48,24 @@ static int pf_parse_digits(const char *text, unsigned int min, unsigned int max,
 		if (!isdigit(*text))
 			return -EINVAL;
 		/* Go on to the end: what follows may not be a digit. */
-		if (number <= U32_MAX)
-			number = number * 10 + (*text - '0');
+		over |= number > (U64_MAX - 9) / 10;
+		number = number * 10 + (*text - '0');
 	}
-	if (number < min || number > max)
+	if (over || number < min || number > max)
 		return -ERANGE;
 	*value = number;
 	return 0;
+}
+
+static int pf_parse_digits(const char *text, unsigned int min, unsigned int max,
+			   unsigned int *value)
+{
+	u64 number = 0;
+	int err = pf_parse_long_digits(text, min, max, &number);
+
+	if (!err)
+		*value = number;
+	return err;
 }
 
 static int pf_parse_word_name(const char *text, char name[PF_NAME_MAX])
@@ -98,6 +109,45 @@ int pf_parse_uint(const char *buf, size_t len, unsigned int min, unsigned int ma
 	int err = pf_parse_line(buf, len, line);
 
 	return err ?: pf_parse_digits(line, min, max, value);
+}
+
+/**
+ * pf_parse_bytes() - read an amount of memory
+ * @buf: what was written, not terminated
+ * @len: its length
+ * @bytes: set on success only, 0..PF_BYTES_MAX
+ *
+ * Return: 0, -EINVAL if it is not a decimal number, -ERANGE if it is too large.
+ */
+int pf_parse_bytes(const char *buf, size_t len, u64 *bytes)
+{
+	char line[PF_LINE_MAX];
+	int err = pf_parse_line(buf, len, line);
+
+	return err ?: pf_parse_long_digits(line, 0, PF_BYTES_MAX, bytes);
+}
+
+/**
+ * pf_parse_state() - read what is being done about a VM
+ * @buf: what was written, not terminated
+ * @len: its length
+ * @state: set on success only
+ *
+ * Return: 0 or -EINVAL.
+ */
+int pf_parse_state(const char *buf, size_t len, enum pf_state *state)
+{
+	char line[PF_LINE_MAX];
+	int i, err = pf_parse_line(buf, len, line);
+
+	if (err)
+		return err;
+	for (i = 0; i < PF_NR_STATES && strcmp(line, pf_state_words[i]); i++)
+		;
+	if (i == PF_NR_STATES)
+		return -EINVAL;
+	*state = i;
+	return 0;
 }
 
 /**

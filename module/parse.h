@@ -9,6 +9,8 @@
 
 int pf_parse_uint(const char *buf, size_t len, unsigned int min, unsigned int max,
 		  unsigned int *value);
+int pf_parse_bytes(const char *buf, size_t len, u64 *bytes);
+int pf_parse_state(const char *buf, size_t len, enum pf_state *state);
 int pf_parse_name(const char *buf, size_t len, char name[PF_NAME_MAX]);
 int pf_parse_policy(const char *buf, size_t len, enum pf_policy *policy);
 int pf_parse_register(const char *buf, size_t len, struct pf_vm_config *config);

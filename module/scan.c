@@ -52,7 +52,13 @@ struct pf_hint_table pf_hints;
 
 /* Protects the queue of VMs, the rounds, and what VMs add to pf_hint_pages. */
 static DEFINE_SPINLOCK(pf_turns_lock);
-static struct pf_turns pf_turns = { .ready = RB_ROOT_CACHED, .resting = RB_ROOT_CACHED };
+
+static struct pf_turns pf_turns = {
+	.ready = RB_ROOT_CACHED,
+	.first = RB_ROOT_CACHED,
+	.resting = RB_ROOT_CACHED,
+};
+
 static u64 pf_round = 1;
 static unsigned int pf_round_vms;
 static unsigned int pf_round_left;
@@ -220,6 +226,20 @@ void pf_scan_set_share(struct pf_vm *vm, u32 share)
 	spin_unlock(&pf_turns_lock);
 }
 
+/**
+ * pf_scan_set_first() - change whether a VM is scanned before others
+ * @vm: the VM
+ * @first: whether it is
+ */
+void pf_scan_set_first(struct pf_vm *vm, bool first)
+{
+	spin_lock(&pf_turns_lock);
+	pf_turn_set_first(&pf_turns, &vm->turn, first);
+	spin_unlock(&pf_turns_lock);
+	if (first)
+		pf_scan_kick();
+}
+
 /* Take the VM whose turn it is, with a reference; or say how long to wait. */
 static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
 {
@@ -239,10 +259,13 @@ static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
 /* Put a VM back behind its turn. */
 static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns)
 {
+	bool first = pf_target_exceeded(vm);
+
 	spin_lock(&pf_turns_lock);
 	/* A share of 0: it was removed meanwhile. */
 	if (vm->turn.share) {
 		pf_turn_charge(&vm->turn, used_ns);
+		pf_turn_set_first(&pf_turns, &vm->turn, first);
 		pf_turn_add(&pf_turns, &vm->turn, due_ns);
 	}
 	spin_unlock(&pf_turns_lock);
@@ -533,7 +556,7 @@ size_t pf_scan_bytes(void)
 {
 	return pf_hint_table_bytes(&pf_hints) +
 	       atomic64_read(&pf_totals.regions) * sizeof(struct pf_region) +
-	       pf_vm_count() * sizeof(struct pf_vm);
+	       pf_vm_count() * sizeof(struct pf_vm) + pf_wss_bytes();
 }
 
 /**

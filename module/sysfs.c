@@ -17,6 +17,7 @@
 #include "sysfs.h"
 #include "trace.h"
 #include "unfold.h"
+#include "wss.h"
 
 enum pf_run {
 	PF_RUN_STOP,
@@ -266,6 +267,32 @@ static ssize_t pf_lock_hold_max_us_store(struct kobject *kobj, struct kobj_attri
 }
 PF_ATTR_RW(lock_hold_max_us);
 
+/* Knobs of sampling: PF_WSS_KNOB(file, field, least, greatest). */
+#define PF_WSS_KNOB(name, field, min, max)							\
+	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+					char *buf)						\
+	{											\
+		return sysfs_emit(buf, "%u\n", READ_ONCE(pf_wss_knobs.field));			\
+	}											\
+												\
+	static ssize_t pf_##name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
+					 const char *buf, size_t len)				\
+	{											\
+		unsigned int value;								\
+		int err = pf_parse_uint(buf, len, min, max, &value);				\
+												\
+		if (err)									\
+			return err;								\
+		WRITE_ONCE(pf_wss_knobs.field, value);						\
+		pf_wss_kick();									\
+		return len;									\
+	}											\
+	PF_ATTR_RW(name)
+
+PF_WSS_KNOB(wss_samples, samples, 1, PF_WSS_SAMPLES_MAX);
+PF_WSS_KNOB(wss_period_ms, period_ms, 0, 3600 * 1000);
+PF_WSS_KNOB(wss_cpu_permille, permille, 1, PF_WSS_PERMILLE_MAX);
+
 /* Files that only show a number: PF_NUMBER(file, type, expression). */
 #define PF_NUMBER(name, format, value)								\
 	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
@@ -382,6 +409,9 @@ static struct attribute *pf_root_attrs[] = {
 	&pf_attr_thp_split_pages.attr,
 	&pf_attr_merge_across_nodes.attr,
 	&pf_attr_lock_hold_max_us.attr,
+	&pf_attr_wss_samples.attr,
+	&pf_attr_wss_period_ms.attr,
+	&pf_attr_wss_cpu_permille.attr,
 	&pf_attr_vms_registered.attr,
 	&pf_attr_frames.attr,
 	&pf_attr_folded_pages.attr,

@@ -115,6 +115,70 @@ static ssize_t pf_unfold_store(struct kobject *kobj, struct kobj_attribute *attr
 }
 PF_ATTR_WO(unfold);
 
+static ssize_t pf_target_bytes_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(pf_vm_of_kobj(kobj)->target.bytes));
+}
+
+static ssize_t pf_target_bytes_store(struct kobject *kobj, struct kobj_attribute *attr,
+				     const char *buf, size_t len)
+{
+	u64 bytes;
+	int err = pf_parse_bytes(buf, len, &bytes);
+
+	if (err)
+		return err;
+	pf_target_set(pf_vm_of_kobj(kobj), bytes);
+	sysfs_notify(kobj, NULL, attr->attr.name);
+	return len;
+}
+PF_ATTR_RW(target_bytes);
+
+/* Amounts that are reported to us, for others to read. */
+#define PF_VM_REPORT(name, field)								\
+	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+					char *buf)						\
+	{											\
+		return sysfs_emit(buf, "%llu\n", READ_ONCE(pf_vm_of_kobj(kobj)->target.field));	\
+	}											\
+												\
+	static ssize_t pf_##name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
+					 const char *buf, size_t len)				\
+	{											\
+		u64 bytes;									\
+		int err = pf_parse_bytes(buf, len, &bytes);					\
+												\
+		if (err)									\
+			return err;								\
+		WRITE_ONCE(pf_vm_of_kobj(kobj)->target.field, bytes);				\
+		return len;									\
+	}											\
+	PF_ATTR_RW(name)
+
+PF_VM_REPORT(balloon_bytes, balloon_bytes);
+PF_VM_REPORT(achieved_bytes, achieved_bytes);
+
+static ssize_t pf_state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	enum pf_state state = READ_ONCE(pf_vm_of_kobj(kobj)->target.state);
+
+	return sysfs_emit(buf, "%s\n", pf_state_words[state]);
+}
+
+static ssize_t pf_state_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			      size_t len)
+{
+	enum pf_state state;
+	int err = pf_parse_state(buf, len, &state);
+
+	if (err)
+		return err;
+	WRITE_ONCE(pf_vm_of_kobj(kobj)->target.state, state);
+	sysfs_notify(kobj, NULL, attr->attr.name);
+	return len;
+}
+PF_ATTR_RW(state);
+
 /* Files that only show a number of the VM. */
 #define PF_VM_NUMBER(name, value)								\
 	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
@@ -139,6 +203,22 @@ static u64 pf_vm_saved_bytes(struct pf_vm *vm)
 	return pf_saved_pages(READ_ONCE(vm->folded_pages), READ_ONCE(vm->zero_pages)) * PAGE_SIZE;
 }
 
+static u64 pf_vm_wss_bytes(const struct pf_wss_mean *mean)
+{
+	struct pf_wss_mean now = {
+		.fast = READ_ONCE(mean->fast),
+		.slow = READ_ONCE(mean->slow),
+	};
+
+	return pf_wss_max_pages(&now) * PAGE_SIZE;
+}
+
+static u64 pf_vm_wss_rounds(struct pf_vm *vm)
+{
+	/* Pairs with the release in pf_wss_add(): whoever sees a round sees what it found. */
+	return smp_load_acquire(&vm->wss.est.rounds);
+}
+
 static u64 pf_vm_skipped_pages(struct pf_vm *vm)
 {
 	u64 sum = 0;
@@ -157,6 +237,18 @@ PF_VM_NUMBER(saved_bytes, pf_vm_saved_bytes(vm));
 PF_VM_NUMBER(passes, READ_ONCE(vm->passes));
 PF_VM_NUMBER(cpu_ns, READ_ONCE(vm->cpu_ns));
 PF_VM_NUMBER(skipped_pages, pf_vm_skipped_pages(vm));
+PF_VM_NUMBER(usage_bytes, pf_target_usage_bytes(vm));
+PF_VM_NUMBER(wss_bytes, pf_vm_wss_bytes(&vm->wss.est.touched));
+PF_VM_NUMBER(wss_fast_bytes, pf_wss_pages(READ_ONCE(vm->wss.est.touched.fast)) * PAGE_SIZE);
+PF_VM_NUMBER(wss_slow_bytes, pf_wss_pages(READ_ONCE(vm->wss.est.touched.slow)) * PAGE_SIZE);
+PF_VM_NUMBER(wss_last_bytes, READ_ONCE(vm->wss.est.last_pages) * PAGE_SIZE);
+PF_VM_NUMBER(wss_error_bytes, READ_ONCE(vm->wss.est.error_pages) * PAGE_SIZE);
+PF_VM_NUMBER(wss_write_bytes, pf_vm_wss_bytes(&vm->wss.est.written));
+PF_VM_NUMBER(wss_last_write_bytes, READ_ONCE(vm->wss.est.last_written_pages) * PAGE_SIZE);
+PF_VM_NUMBER(wss_rounds, pf_vm_wss_rounds(vm));
+PF_VM_NUMBER(wss_sampled_pages, READ_ONCE(vm->wss.sampled_pages));
+PF_VM_NUMBER(wss_lost_pages, READ_ONCE(vm->wss.lost_pages));
+PF_VM_NUMBER(wss_ns, READ_ONCE(vm->wss.total_ns));
 
 #define PF_VM_EVENT_FILE(name, file)	\
 	PF_VM_NUMBER(file, READ_ONCE(vm->stats.count[PF_STAT_##name]));
@@ -178,6 +270,22 @@ static struct attribute *pf_vm_attrs[] = {
 	&pf_attr_passes.attr,
 	&pf_attr_cpu_ns.attr,
 	&pf_attr_skipped_pages.attr,
+	&pf_attr_target_bytes.attr,
+	&pf_attr_usage_bytes.attr,
+	&pf_attr_balloon_bytes.attr,
+	&pf_attr_achieved_bytes.attr,
+	&pf_attr_state.attr,
+	&pf_attr_wss_bytes.attr,
+	&pf_attr_wss_fast_bytes.attr,
+	&pf_attr_wss_slow_bytes.attr,
+	&pf_attr_wss_last_bytes.attr,
+	&pf_attr_wss_error_bytes.attr,
+	&pf_attr_wss_write_bytes.attr,
+	&pf_attr_wss_last_write_bytes.attr,
+	&pf_attr_wss_rounds.attr,
+	&pf_attr_wss_sampled_pages.attr,
+	&pf_attr_wss_lost_pages.attr,
+	&pf_attr_wss_ns.attr,
 	PF_EVENTS(PF_VM_LIST_EVENT)
 	NULL
 };

@@ -11,6 +11,8 @@
 
 #include <linux/tracepoint.h>
 
+#include "wss_est.h"
+
 DECLARE_EVENT_CLASS(pagefold_frame,
 	TP_PROTO(u32 domain),
 	TP_ARGS(domain),
@@ -60,6 +62,47 @@ TRACE_EVENT(pagefold_vm_domain,
 		__entry->domain = domain;
 	),
 	TP_printk("pid=%d domain=%u", __entry->pid, __entry->domain)
+);
+
+TRACE_EVENT(pagefold_wss,
+	TP_PROTO(pid_t pid, const struct pf_wss_round *round, u64 busy_ns),
+	TP_ARGS(pid, round, busy_ns),
+	TP_STRUCT__entry(
+		__field(pid_t, pid)
+		__field(u64, pages)
+		__field(u32, sampled)
+		__field(u32, touched)
+		__field(u32, written)
+		__field(u64, busy_ns)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->pages = round->pages;
+		__entry->sampled = round->sampled;
+		__entry->touched = round->touched;
+		__entry->written = round->written;
+		__entry->busy_ns = busy_ns;
+	),
+	TP_printk("pid=%d pages=%llu sampled=%u touched=%u written=%u busy_ns=%llu", __entry->pid,
+		  __entry->pages, __entry->sampled, __entry->touched, __entry->written,
+		  __entry->busy_ns)
+);
+
+TRACE_EVENT(pagefold_target,
+	TP_PROTO(pid_t pid, u64 bytes, u64 usage_bytes),
+	TP_ARGS(pid, bytes, usage_bytes),
+	TP_STRUCT__entry(
+		__field(pid_t, pid)
+		__field(u64, bytes)
+		__field(u64, usage_bytes)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->bytes = bytes;
+		__entry->usage_bytes = usage_bytes;
+	),
+	TP_printk("pid=%d bytes=%llu usage_bytes=%llu", __entry->pid, __entry->bytes,
+		  __entry->usage_bytes)
 );
 
 TRACE_EVENT(pagefold_run,

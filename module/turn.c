@@ -7,9 +7,9 @@
  * but does not keep a small one waiting for more than one of them. A VM whose pass is over rests
  * until the next one is due, and joins again without credit for the rest.
  *
- * VMs that go first (those above their target) are queued apart, with a virtual time of their own, so
- * that what one gets there is no debt when it is one of the others again. They are served first, but
- * for a turn now and then, so that the others go on.
+ * VMs that go first (those above their target) are queued apart, with a virtual time of their own,
+ * so that what one gets there is no debt when it is one of the others again. They are served first,
+ * but for a turn now and then, so that the others go on.
  */
 #include <linux/kernel.h>
 #include <linux/math64.h>

@@ -86,6 +86,7 @@ void pf_vm_release(struct kobject *kobj)
 	struct pf_vm *vm = pf_vm_of_kobj(kobj);
 
 	pf_region_free_all(vm);
+	pf_wss_free(vm);
 	pf_domain_put(vm->domain);
 	mmu_notifier_put(&vm->watch);
 }
@@ -246,6 +247,7 @@ static int pf_vm_publish(struct pf_vm *vm)
 	list_add_tail(&vm->node, &pf_vms);
 	WRITE_ONCE(pf_nr_vms, pf_nr_vms + 1);
 	pf_scan_add(vm);
+	pf_wss_kick();
 	trace_pagefold_vm_add(vm->pid, pf_vm_resident_pages(vm));
 	return 0;
 

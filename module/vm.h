@@ -10,7 +10,9 @@
 
 #include "eligible.h"
 #include "stats.h"
+#include "target.h"
 #include "turn.h"
+#include "wss.h"
 
 #define PF_NAME_MAX	64	/* with its NUL */
 
@@ -48,6 +50,8 @@ struct pf_vm_config {
  * @pass_no: number of this pass
  * @drained: fresh pages were brought to the LRU in this pass
  * @regions: struct pf_region by address in regions
+ * @wss: its working set
+ * @target: how much memory it should use
  * @stats: counters
  * @folded_pages: gauge, pages mapped to frames
  * @zero_pages: gauge, pages that map the kernel's zero page
@@ -82,6 +86,8 @@ struct pf_vm {
 	bool drained;
 	bool removed;
 	struct xarray regions;
+	struct pf_wss wss;
+	struct pf_target target;
 	struct pf_stats stats;
 	u64 folded_pages;
 	u64 zero_pages;

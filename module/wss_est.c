@@ -2,14 +2,16 @@
 /*
  * The estimator of working sets: where to sample, what the samples say, when to sample again.
  *
- * As in ESX (Waldspurger, OSDI 2002) a few pages drawn at random speak for all: of n samples the share
- * that was touched is off by sqrt(p (1 - p) / n), whatever the VM's size. Better than there, one page
- * is drawn from each of n equal pieces of the memory. Every page is as likely as any other, so the
- * estimate stays unbiased; but what is touched lies together, so most pieces are touched wholly or
- * not at all and add nothing to the error. It is never larger than that of pages drawn freely.
+ * As in ESX (Waldspurger, OSDI 2002) a few pages drawn at random speak for all: of n samples the
+ * share that was touched is off by sqrt(p (1 - p) / n), whatever the VM's size. Better than there,
+ * one page is drawn from each of n equal pieces of the memory. Every page is as likely as any
+ * other, so the estimate stays unbiased; but what is touched lies together, so most pieces are
+ * touched wholly or not at all and add nothing to the error. It is never larger than that of free
+ * draws.
  *
- * A slow moving average gives a calm figure, a fast one follows a VM that wakes up. The larger of the
- * two is the working set: to take memory from a VM in need is worse than to leave some to an idle one.
+ * A slow moving average gives a calm figure, a fast one follows a VM that wakes up. The larger of
+ * the two is the working set: to take memory from a VM in need is worse than to leave some to an
+ * idle one.
  */
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -57,8 +59,8 @@ static void pf_wss_mean_add(struct pf_wss_mean *mean, u64 value, bool begin)
 }
 
 /*
- * Two standard errors, for pages drawn freely. With two more hits and two more misses than there were
- * (Agresti and Coull, 1998) it is not taken for certain that nothing, or everything, is touched.
+ * Two standard errors, for pages drawn freely. With two more hits and two more misses than there
+ * were (Agresti and Coull, 1998) it is not taken for certain that nothing, or all, is touched.
  */
 static u64 pf_wss_error(const struct pf_wss_round *round)
 {

@@ -32,6 +32,12 @@ for_this_build()
 	fi
 }
 
+# Lines of $1 that are not in $2. The virtual host has no comm.
+only_in()
+{
+	grep -v -x -F -f "$2" "$1" | tr '\n' ' '
+}
+
 plan 4
 pf_load || { result 1 load; finish; }
 pf_set register "$$ name=abi"
@@ -42,13 +48,14 @@ note "$(wc -l </tmp/live) entries, $(wc -l </tmp/documented) documented"
 result $? 'the tree is there'
 cut -d' ' -f2 /tmp/documented >/tmp/documented.names
 cut -d' ' -f2 /tmp/live >/tmp/live.names
-undocumented=$(comm -13 /tmp/documented.names /tmp/live.names | tr '\n' ' ')
+undocumented=$(only_in /tmp/live.names /tmp/documented.names)
 [ -z "$undocumented" ]
 result $? "all live files are documented${undocumented:+, but: $undocumented}"
-missing=$(comm -23 /tmp/documented.names /tmp/live.names | tr '\n' ' ')
+missing=$(only_in /tmp/documented.names /tmp/live.names)
 [ -z "$missing" ]
 result $? "all documented files are there${missing:+, but: $missing}"
-modes=$(grep -v '^none' /tmp/documented | comm -23 - /tmp/live | tr '\n' ' ')
+grep -v '^none' /tmp/documented >/tmp/documented.modes
+modes=$(only_in /tmp/documented.modes /tmp/live)
 [ -z "$modes" ]
 result $? "modes are as documented${modes:+, but: $modes}"
 pf_set unregister "$$"

@@ -62,6 +62,9 @@ static const struct number numbers[] = {
 	{ "thp_split_pages", 1, 512 },
 	{ "merge_across_nodes", 0, 1 },
 	{ "lock_hold_max_us", 50, 1000000 },
+	{ "wss_samples", 1, 10000 },
+	{ "wss_period_ms", 0, 3600000 },
+	{ "wss_cpu_permille", 1, 1000 },
 };
 
 static void path_of(char *path, const char *attr)
@@ -171,7 +174,8 @@ static void defaults(void)
 		{ "run", "0\n" }, { "cpu_percent", "auto\n" }, { "threads", "1\n" },
 		{ "pass_interval_ms", "10000\n" }, { "fold_zero", "1\n" },
 		{ "thp_split_pages", "64\n" }, { "merge_across_nodes", "1\n" },
-		{ "lock_hold_max_us", "1000\n" },
+		{ "lock_hold_max_us", "1000\n" }, { "wss_samples", "100\n" },
+		{ "wss_period_ms", "30000\n" }, { "wss_cpu_permille", "5\n" },
 	};
 	char text[64];
 	size_t i;
@@ -262,6 +266,58 @@ static void per_vm(void)
 	CHECK(pf_put(attr, "1") == 0, "unfold refuses 1");
 }
 
+/* The target, and what is reported about it: three amounts and a word. */
+static void per_vm_target(void)
+{
+	static const char *const amounts[] = { "target_bytes", "balloon_bytes", "achieved_bytes" };
+	static const struct bytes not_amounts[] = {
+		BYTES("-1", "negative"), BYTES("-9223372036854775808", "very negative"),
+		BYTES("9223372036854775808", "63 bits and one"),
+		BYTES("18446744073709551615", "64 bits"), BYTES("18446744073709551616", "64 bits and one"),
+		BYTES("18446744073709551617", "64 bits and one, plus one"),
+		BYTES("184467440737095516160", "ten times 64 bits and one"),
+		BYTES("36893488147419103232", "65 bits and one"),
+		BYTES("99999999999999999999999999999999999999", "many digits"),
+		BYTES("1x", "trailing garbage"), BYTES("1G", "a unit"), BYTES("0x10", "hexadecimal"),
+		BYTES("1.0", "a fraction"), BYTES("1e9", "an exponent"), BYTES("+1", "a sign"),
+		BYTES(" 1", "a space before"), BYTES("1 ", "a space behind"), BYTES("none", "a word"),
+	};
+	static const char *const states[] = {
+		"none", "share", "balloon", "page", "stuck", "untrusted", "emergency",
+	};
+	static const struct bytes not_states[] = {
+		BYTES("None", "another case"), BYTES("non", "too short"), BYTES("nonee", "too long"),
+		BYTES("none share", "two words"), BYTES(" none", "a space before"),
+		BYTES("none ", "a space behind"), BYTES("none\0", "a NUL behind"), BYTES("0", "a number"),
+		BYTES("swap", "an unknown word"), BYTES("none\n\n", "an empty line behind"),
+	};
+	char attr[64];
+	pid_t self = getpid();
+	size_t i, k;
+
+	pf_register(self, "");
+	for (i = 0; i < PF_COUNT(amounts); i++) {
+		sprintf(attr, "vms/%d/%s", self, amounts[i]);
+		CHECK(pf_get("%s", attr) == 0, "%s is %lld", attr, pf_get("%s", attr));
+		accepted(attr, "9223372036854775807", "9223372036854775807");
+		accepted(attr, "4294967296\n", "4294967296");
+		accepted(attr, "1", "1");
+		refuses_all(attr);
+		for (k = 0; k < PF_COUNT(not_amounts); k++)
+			refused(attr, not_amounts[k].data, not_amounts[k].size, not_amounts[k].what);
+		accepted(attr, "0", "0");
+	}
+	sprintf(attr, "vms/%d/state", self);
+	accepted(attr, "none", "none");
+	for (i = 0; i < PF_COUNT(states); i++) {
+		accepted(attr, states[i], states[i]);
+		for (k = 0; k < PF_COUNT(not_states); k++)
+			refused(attr, not_states[k].data, not_states[k].size, not_states[k].what);
+	}
+	refuses_all(attr);
+	accepted(attr, "share\n", "share");
+}
+
 /* Counters are not for writing; triggers are not for reading. */
 static void modes(void)
 {
@@ -269,13 +325,18 @@ static void modes(void)
 		"cpu_percent_now", "vms_registered", "frames", "folded_pages", "zero_pages", "saved_bytes",
 		"metadata_bytes", "general_profit_bytes", "scanned_pages", "folds", "passes",
 		"skipped/large", "lock_hold/lt_16us", "lock_hold/max_us", "cpu_ns",
+		"vms/%d/usage_bytes", "vms/%d/wss_bytes", "vms/%d/wss_rounds",
 	};
 	static const char *const write_only[] = { "register", "unregister" };
 	char path[256], text[8];
 	size_t i;
 
+	pf_register(getpid(), "");
 	for (i = 0; i < PF_COUNT(read_only); i++) {
-		path_of(path, read_only[i]);
+		char attr[64];
+
+		snprintf(attr, sizeof(attr), read_only[i], getpid());
+		path_of(path, attr);
 		CHECK(pf_write_raw(path, "0", 1) < 0, "%s can be written", read_only[i]);
 	}
 	for (i = 0; i < PF_COUNT(write_only); i++) {
@@ -309,6 +370,7 @@ static const struct pf_test tests[] = {
 	{ "run_states", run_states },
 	{ "empty_write", empty_write },
 	{ "per_vm", per_vm },
+	{ "per_vm_target", per_vm_target },
 	{ "modes", modes },
 	{ "debug_build", debug_build },
 };

@@ -187,6 +187,7 @@ static void address_space(void)
 		write_pages(&ranges[i], 0, PAGES);
 	}
 	pf_settle(ranges[0].mem);
+	pf_sample_fast();
 	pf_register(self, "");
 	pf_run(1);
 	for (i = 0; i < THREADS; i++)
@@ -217,6 +218,7 @@ static void killed_midfold(void)
 	struct pf_vm a, b;
 	int round;
 
+	pf_sample_fast();
 	pf_run(1);
 	for (round = 0; round < pf_scale(20); round++) {
 		long long goal = pf_get("folds") + pf_get("zero_folds") + 50 * (round % 10);
@@ -241,6 +243,7 @@ static void exec_midfold(void)
 {
 	int round;
 
+	pf_sample_fast();
 	pf_run(1);
 	for (round = 0; round < pf_scale(20); round++) {
 		long long goal = pf_get("folds") + pf_get("zero_folds") + 50 * (round % 10);
@@ -280,7 +283,8 @@ static void knobs(void)
 		{ "threads", { 1, 4, 2, 16 } }, { "fold_zero", { 0, 1, 0, 1 } },
 		{ "thp_split_pages", { 1, 512, 64, 8 } }, { "lock_hold_max_us", { 50, 1000000, 200, 1000 } },
 		{ "run", { 0, 1, 2, 1 } }, { "pass_interval_ms", { 0, 1, 0, 5 } },
-		{ "cpu_percent", { 100, 1, 50, 100 } },
+		{ "cpu_percent", { 100, 1, 50, 100 } }, { "wss_period_ms", { 0, 1, 30000, 1 } },
+		{ "wss_samples", { 1, 10000, 100, 1000 } }, { "wss_cpu_permille", { 1000, 1, 5, 1000 } },
 	};
 	struct pf_vm a, b;
 	int round;

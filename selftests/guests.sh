@@ -111,7 +111,7 @@ subtests=('boot' 'fold_nine_tenths' 'verify_folded' 'rewriting_guest' 'wrong_pag
 
 boot()
 {
-	pf_load && start_guests g1:idle:1 g2:idle:2 g3:cache:3 && register_guests "${calm[@]}"
+	pf_load && pf_set wss_cpu_permille 1000 && pf_set wss_period_ms 100 && start_guests g1:idle:1 g2:idle:2 g3:cache:3 && register_guests "${calm[@]}"
 }
 
 verify_folded()

@@ -32,6 +32,7 @@ folds_reach()
 start()
 {
 	pf_load && pf_set thp_split_pages 1 && pf_set debug/fold_all 1 && pf_set threads 2 &&
+		pf_set wss_samples 1000 && pf_set wss_cpu_permille 1000 && pf_set wss_period_ms 100 &&
 		start_guests s1:idle:1 s2:cache:2 s3:rewrite:3 s4:rewrite:4 && register_guests "${guests[@]}" &&
 		pf_set run 1
 }

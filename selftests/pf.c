@@ -255,6 +255,13 @@ void pf_run(int state)
 	pf_set("run", state);
 }
 
+void pf_sample_fast(void)
+{
+	pf_set("wss_samples", 1000);
+	pf_set("wss_cpu_permille", 1000);
+	pf_set("wss_period_ms", 1);
+}
+
 void pf_register(pid_t pid, const char *options)
 {
 	int ret = pf_put("register", "%d%s%s", pid, *options ? " " : "", options);

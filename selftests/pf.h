@@ -86,6 +86,8 @@ int pf_write_raw(const char *path, const void *data, size_t size);
 int pf_put(const char *attr, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pf_set(const char *attr, long long value);
 void pf_run(int state);
+/* Working sets are sampled as often as it goes, to be in the way of whatever else happens. */
+void pf_sample_fast(void);
 void pf_register(pid_t pid, const char *options);
 bool pf_registered(pid_t pid);
 /* Waits until @pid has finished @count passes that started after this call. */

@@ -67,6 +67,7 @@ static void storm_with(const char *thp)
 	pf_set("debug/fold_all", 1);
 	pf_set("thp_split_pages", 1);
 	pf_set("threads", 2);
+	pf_sample_fast();
 	pf_register(getpid(), "policy=always");
 	pf_run(1);
 	for (k = 0; k < THREADS; k++)

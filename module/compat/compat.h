@@ -52,6 +52,23 @@ static inline void pf_rss_add_anon(struct mm_struct *mm, long pages)
 }
 
 /**
+ * pf_rss_read() - an mm's count of resident pages
+ * @mm: the address space
+ * @member: which count: MM_ANONPAGES and so on
+ *
+ * The core's get_mm_counter() leaves out what CPUs have not added up yet, which on a large host is
+ * tens of MiB.
+ */
+static inline unsigned long pf_rss_read(struct mm_struct *mm, int member)
+{
+#ifdef PF_HAVE_PERCPU_RSS
+	return percpu_counter_sum_positive(&mm->rss_stat[member]);
+#else
+	return max(atomic_long_read(&mm->rss_stat.count[member]), 0L);
+#endif
+}
+
+/**
  * pf_pte_is_migration_of() - is this entry the migration entry of that page
  * @pte: an entry of a page table, any kind
  * @pfn: the page

@@ -6,11 +6,13 @@
  * a key (from its index, its generation and the guest's seed), content follows from the key, and checking
  * means generating it again and comparing all 4096 bytes. Runs as the guest's first process.
  *
- *   work KIND MIB SEED TTY     KIND: idle, cache, rewrite
+ *   work KIND MIB SEED TTY     KIND: idle, cache, rewrite, touch
  *
  * Requests come over TTY as lines "ID WORD [NUMBER]", each answered by one line "ID …":
  *   verify         check every page            pages=N wrong=N [first=INDEX byte=OFFSET]
- *   rounds         how far rewriting got       rounds=N, a round being 64 pages
+ *   rounds         how far it got              rounds=N, a round being 64 pages rewritten, or all touched
+ *   reads MIB      touch: read so much of it   huge=N, KiB that the guest maps by huge pages
+ *   writes MIB     touch: write so much of it  huge=N
  *   corrupt INDEX  spoil one byte of a page, so that a test can see verify fail
  *   stop           end the guest               wrong=N as seen so far
  */
@@ -40,6 +42,8 @@
 #define FEW		16	/* contents that a third of all rewritten pages are drawn from */
 #define FILE_PAGES_MAX	32
 #define REPORTS_MAX	16
+#define HUGE		(512 * PAGE)
+#define MIB_PAGES	(1024 * 1024 / PAGE)
 
 /* Domains of keys: contents of different domains never meet by accident. */
 enum { KEY_COMMON = 1, KEY_SEED, KEY_FEW, KEY_FILE, KEY_IMAGE };
@@ -64,6 +68,7 @@ static uint64_t seed, npages, rounds;
 static uint8_t *arena;
 static uint32_t *generation;
 static struct bad seen;		/* found wrong while rewriting, which mends the page */
+static uint64_t read_pages, write_pages;
 static bool spoiled;		/* by request: not the kernel's fault, and said in other words */
 
 static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *fmt, ...)
@@ -214,6 +219,67 @@ static bool rewrite_step(void)
 }
 
 /*
+ * touch: as much of the arena as was asked for, from both ends, again and again. In huge pages of the
+ * guest's own, so that what it touches lies together in its memory, and in units of the host's huge
+ * pages is as much as was asked for.
+ */
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fail("write to %s", path);
+	close(fd);
+}
+
+static void touch_build(void)
+{
+	uint64_t i, key, bytes = npages * PAGE;
+
+	generation = reserve(npages * sizeof(*generation));
+	arena = reserve(bytes + HUGE);
+	arena += -(uintptr_t)arena % HUGE;
+	/* Guests of less than 512 MiB begin without. */
+	write_file("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+	if (madvise(arena, bytes, MADV_HUGEPAGE))
+		fail("madvise of %" PRIu64 " bytes", bytes);
+	for (i = 0; i < npages; i++) {
+		rewrite_key(i, &key);
+		fill((uint64_t *)(arena + i * PAGE), key);
+	}
+}
+
+static bool touch_step(void)
+{
+	uint64_t index, key;
+
+	for (index = 0; index < read_pages; index++)
+		*(volatile uint8_t *)(arena + index * PAGE);
+	for (index = npages - write_pages; index < npages; index++) {
+		generation[index]++;
+		rewrite_key(index, &key);
+		fill((uint64_t *)(arena + index * PAGE), key);
+	}
+	rounds++;
+	return true;
+}
+
+static unsigned long huge_kib(void)
+{
+	unsigned long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+
+	if (!f)
+		fail("open of smaps_rollup");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "AnonHugePages: %lu", &kib);
+	fclose(f);
+	return kib;
+}
+
+/*
  * cache: page cache alone, the same in every guest. Half of it is a tree of files in tmpfs; a quarter is
  * an image file and the last quarter what reading that image as a disk leaves in the page cache.
  */
@@ -319,6 +385,7 @@ static const struct work works[] = {
 	{ "idle",    arena_build,   arena_load, idle_key,    arena_spoil, NULL },
 	{ "cache",   cache_build,   cache_load, cache_key,   cache_spoil, NULL },
 	{ "rewrite", rewrite_build, arena_load, rewrite_key, arena_spoil, rewrite_step },
+	{ "touch",   touch_build,   arena_load, rewrite_key, arena_spoil, touch_step },
 };
 
 static struct bad verify(void)
@@ -351,6 +418,12 @@ static void answer(int tty, char *line)
 		spoiled = true;
 		work->spoil(number);
 		dprintf(tty, "%lu ok\n", id);
+	} else if (!strcmp(word, "reads") && number * MIB_PAGES <= npages) {
+		read_pages = number * MIB_PAGES;
+		dprintf(tty, "%lu huge=%lu\n", id, huge_kib());
+	} else if (!strcmp(word, "writes") && number * MIB_PAGES <= npages) {
+		write_pages = number * MIB_PAGES;
+		dprintf(tty, "%lu huge=%lu\n", id, huge_kib());
 	} else if (!strcmp(word, "stop")) {
 		dprintf(tty, "%lu wrong=%" PRIu64 "\n", id, seen.pages);
 		tcdrain(tty);
@@ -404,7 +477,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: work idle|cache|rewrite MIB SEED TTY\n");
+		fprintf(stderr, "usage: work idle|cache|rewrite|touch MIB SEED TTY\n");
 		return 2;
 	}
 	for (i = 0; i < sizeof(works) / sizeof(works[0]); i++)

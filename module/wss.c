@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sampling of working sets: what a VM's guest needs of its memory.
+ *
+ * One thread goes round all VMs. In a round of a VM it draws pages at random and arms them; a
+ * period later it looks which were touched, adds that to the estimate, and draws the next ones.
+ * Nothing is held in between, neither a page nor a reference on the address space: a sample is an
+ * address, and what became of it is what is there when it is looked at again. So VMs may end, and
+ * the module may go, at any moment.
+ *
+ * Pages are drawn from all anonymous memory of the process that could be folded if its VM's policy
+ * allowed it. That is the guest's RAM and some of the VMM's own memory; which is which nobody tells
+ * us. The VMM's is never touched by a guest, so it dilutes the samples, but not the estimate.
+ *
+ * A page that is not there, be it never written, swapped out or given back, needs no memory: it
+ * counts as a sample, and as touched when the guest has touched a page there by the end of the
+ * round. The same goes for the kernel's zero page.
+ */
+#include <linux/freezer.h>
+#include <linux/highmem.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/mmap_lock.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "eligible.h"
+#include "fault.h"
+#include "hash.h"
+#include "store.h"
+#include "touch.h"
+#include "trace.h"
+#include "vm.h"
+#include "wss.h"
+
+/* How often a look is tried again when the range changes under it. */
+#define PF_WSS_TRIES		3
+/* Work of several VMs that is due within this time is done together. */
+#define PF_WSS_TICK_NS		(10 * NSEC_PER_MSEC)
+#define PF_WSS_REST_MAX_NS	(60 * NSEC_PER_SEC)
+#define PF_WSS_NICE		5
+
+/**
+ * struct pf_wss_sample - a page that was drawn
+ * @addr: its address
+ * @hash: of its content
+ * @there: there was a page
+ * @active: it was on the active list
+ * @lost: it could not be looked at
+ */
+struct pf_wss_sample {
+	unsigned long addr;
+	u64 hash;
+	bool there;
+	bool active;
+	bool lost;
+};
+
+/**
+ * struct pf_wss_thread - the sampling thread and its room to work in
+ * @task: the thread
+ * @snap: the page that is looked at
+ * @folio: its folio, with a reference; NULL if there is no page
+ * @huge: address of the huge page that was armed last, with @active
+ * @active: whether that was on the active list
+ * @touch: room for arming
+ */
+struct pf_wss_thread {
+	struct task_struct *task;
+	struct pf_snapshot snap;
+	struct folio *folio;
+	unsigned long huge;
+	bool active;
+	struct pf_touch touch;
+};
+
+/*
+ * A hundred pages tell the share that is touched to within ten percent of the memory at worst (two
+ * standard errors), and every 30 seconds is what ESX found to be often enough to follow a guest.
+ * Half a percent of a CPU is a limit that nobody misses; these figures stay far below it.
+ */
+struct pf_wss_knobs pf_wss_knobs = {
+	.samples = 100,
+	.period_ms = 30000,
+	.permille = 5,
+};
+
+static struct pf_wss_thread *pf_wss_thread;
+static DECLARE_WAIT_QUEUE_HEAD(pf_wss_wait);
+static atomic_t pf_wss_kicks = ATOMIC_INIT(0);
+static atomic64_t pf_wss_room_bytes;
+
+/* Nobody waits for the rest of this round any more. */
+static bool pf_wss_over(struct pf_vm *vm)
+{
+	return kthread_should_stop() || READ_ONCE(vm->removed);
+}
+
+/* Hold the folio of @page, as the snapshot found it. */
+static bool pf_wss_hold(struct pf_wss_thread *thread, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_try_get(folio))
+		return false;
+	if (page_folio(page) != folio || !pf_snapshot_valid(&thread->snap)) {
+		folio_put(folio);
+		return false;
+	}
+	thread->folio = folio;
+	return true;
+}
+
+/* The kernel's huge page of zeros is as good as none. Else what is not anonymous is small. */
+static bool pf_wss_is_zero(struct pf_wss_thread *thread)
+{
+	return pf_snapshot_huge(&thread->snap, 0) && !folio_test_anon(thread->folio);
+}
+
+static void pf_wss_put(struct pf_wss_thread *thread)
+{
+	if (thread->folio)
+		folio_put(thread->folio);
+	thread->folio = NULL;
+	pf_snapshot_done(&thread->snap);
+}
+
+/* What is at @addr? 0, and the caller calls pf_wss_put(); or an error. */
+static int pf_wss_look_once(struct pf_wss_thread *thread, struct mm_struct *mm, unsigned long addr)
+{
+	struct page *page;
+	int err;
+
+	err = pf_snapshot_take(&thread->snap, mm, addr, 1);
+	if (err)
+		return err;
+	thread->folio = NULL;
+	page = pf_snapshot_page(&thread->snap, 0);
+	if (!page && !pf_snapshot_empty(&thread->snap, 0))
+		err = -EFAULT;
+	else if (page && !pf_wss_hold(thread, page))
+		err = -EAGAIN;
+	if (err) {
+		pf_wss_put(thread);
+		return err;
+	}
+	if (page && pf_wss_is_zero(thread)) {
+		folio_put(thread->folio);
+		thread->folio = NULL;
+	}
+	return 0;
+}
+
+static int pf_wss_look(struct pf_wss_thread *thread, struct mm_struct *mm, unsigned long addr)
+{
+	int try, err = -EAGAIN;
+
+	for (try = 0; try < PF_WSS_TRIES && err == -EAGAIN; try++)
+		err = pf_wss_look_once(thread, mm, addr);
+	return err;
+}
+
+static void pf_wss_touch_setup(struct pf_wss_thread *thread, struct mm_struct *mm)
+{
+	thread->touch.mm = mm;
+	thread->touch.snap = &thread->snap;
+	thread->touch.folio = &thread->folio;
+	thread->touch.nr = 1;
+}
+
+/* Arm what was found, but a huge page only once, however many samples lie in it. */
+static int pf_wss_arm_found(struct pf_wss_thread *thread, struct mm_struct *mm,
+			    struct pf_wss_sample *sample)
+{
+	bool huge = pf_snapshot_huge(&thread->snap, 0);
+	int err;
+
+	if (huge && thread->huge == (sample->addr & PF_REGION_MASK)) {
+		sample->active = thread->active;
+		return 0;
+	}
+	pf_wss_touch_setup(thread, mm);
+	err = pf_touch_arm(&thread->touch);
+	if (err)
+		return err;
+	sample->active = test_bit(0, thread->touch.active);
+	if (huge) {
+		thread->huge = sample->addr & PF_REGION_MASK;
+		thread->active = sample->active;
+	}
+	return 0;
+}
+
+/* A sample is drawn: note what is there, and arm it. */
+static void pf_wss_arm(struct pf_wss_thread *thread, struct mm_struct *mm,
+		       struct pf_wss_sample *sample)
+{
+	sample->there = false;
+	sample->active = false;
+	sample->lost = true;
+	if (pf_wss_look(thread, mm, sample->addr))
+		return;
+	sample->there = thread->folio;
+	if (sample->there) {
+		sample->hash = pf_store_hash(pf_snapshot_page(&thread->snap, 0));
+		sample->lost = pf_wss_arm_found(thread, mm, sample);
+	} else {
+		sample->lost = false;
+	}
+	pf_wss_put(thread);
+}
+
+/* Has the content changed? What is new is taken for changed unless it is all zero. */
+static bool pf_wss_written(struct pf_wss_thread *thread, const struct pf_wss_sample *sample)
+{
+	struct page *page = pf_snapshot_page(&thread->snap, 0);
+	void *data;
+	bool zero;
+
+	if (sample->there)
+		return pf_store_hash(page) != sample->hash;
+	data = kmap_local_page(page);
+	zero = pf_page_is_zero(data);
+	kunmap_local(data);
+	return !zero;
+}
+
+static bool pf_wss_touched(struct pf_wss_thread *thread, struct mm_struct *mm,
+			   const struct pf_wss_sample *sample)
+{
+	if (pf_touch_seen(thread->folio, sample->active))
+		return true;
+	pf_wss_touch_setup(thread, mm);
+	return !pf_touch_drop(&thread->touch) && pf_touch_seen(thread->folio, sample->active);
+}
+
+/* The period is over: what became of the sample? */
+static void pf_wss_check(struct pf_wss_thread *thread, struct mm_struct *mm,
+			 const struct pf_wss_sample *sample, struct pf_wss_round *round)
+{
+	if (sample->lost || pf_wss_look(thread, mm, sample->addr))
+		return;
+	round->sampled++;
+	if (thread->folio) {
+		round->written += pf_wss_written(thread, sample);
+		round->touched += pf_wss_touched(thread, mm, sample);
+	}
+	pf_wss_put(thread);
+}
+
+static unsigned long pf_wss_pages_of(struct vm_area_struct *vma)
+{
+	return pf_vma_skip(vma, PF_POLICY_ALWAYS) == PF_SKIP_NONE ? vma_pages(vma) : 0;
+}
+
+/* Pages that samples are drawn from. Caller holds the mmap lock. */
+static u64 pf_wss_count(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	unsigned long addr = 0;
+	u64 pages = 0;
+
+	while ((vma = find_vma(mm, addr))) {
+		pages += pf_wss_pages_of(vma);
+		addr = vma->vm_end;
+	}
+	return pages;
+}
+
+/* Draw all samples, in ascending order. Caller holds the mmap lock. */
+static void pf_wss_draw(struct pf_wss *wss, struct mm_struct *mm)
+{
+	struct vm_area_struct *vma = NULL;
+	unsigned long addr = 0;
+	u64 below = 0, here = 0;
+	u32 i;
+
+	for (i = 0; i < wss->nr; i++) {
+		u64 place = pf_wss_place(wss->pages, wss->nr, i, get_random_u32());
+
+		/* Find the mapping that holds it: the first page of @vma has number @below. */
+		while (place >= below + here) {
+			below += here;
+			vma = find_vma(mm, addr);
+			addr = vma->vm_end;
+			here = pf_wss_pages_of(vma);
+		}
+		wss->sample[i].addr = vma->vm_start + (place - below) * PAGE_SIZE;
+	}
+}
+
+/* Have room for as many samples as are asked for now. */
+static bool pf_wss_make_room(struct pf_wss *wss)
+{
+	u32 samples = READ_ONCE(pf_wss_knobs.samples);
+
+	if (samples == wss->room)
+		return true;
+	kvfree(wss->sample);
+	atomic64_sub(wss->room * sizeof(*wss->sample), &pf_wss_room_bytes);
+	wss->room = 0;
+	wss->sample = pf_fault(PF_FAULT_WSS) ? NULL :
+		kvmalloc_array(samples, sizeof(*wss->sample), GFP_KERNEL | __GFP_NOWARN);
+	if (!wss->sample)
+		return false;
+	wss->room = samples;
+	atomic64_add(wss->room * sizeof(*wss->sample), &pf_wss_room_bytes);
+	return true;
+}
+
+/* Begin a round. */
+static void pf_wss_begin(struct pf_wss_thread *thread, struct pf_vm *vm)
+{
+	struct mm_struct *mm = vm->watch.mm;
+	struct pf_wss *wss = &vm->wss;
+	u32 i;
+
+	wss->begun = false;
+	if (!pf_wss_make_room(wss))
+		return;
+	mmap_read_lock(mm);
+	wss->pages = pf_wss_count(mm);
+	wss->nr = min_t(u64, wss->room, wss->pages);
+	pf_wss_draw(wss, mm);
+	mmap_read_unlock(mm);
+
+	thread->huge = ULONG_MAX;
+	for (i = 0; i < wss->nr && !pf_wss_over(vm); i++) {
+		pf_wss_arm(thread, mm, &wss->sample[i]);
+		cond_resched();
+	}
+	/* Pages of one part only would not speak for all. */
+	wss->begun = i == wss->nr;
+}
+
+/* End the round. */
+static void pf_wss_end(struct pf_wss_thread *thread, struct pf_vm *vm, struct pf_wss_round *round)
+{
+	struct pf_wss *wss = &vm->wss;
+	u32 i;
+
+	*round = (struct pf_wss_round) { .pages = wss->pages };
+	for (i = 0; i < wss->nr && !pf_wss_over(vm); i++) {
+		pf_wss_check(thread, vm->watch.mm, &wss->sample[i], round);
+		cond_resched();
+	}
+	if (i < wss->nr)
+		return;
+	WRITE_ONCE(wss->sampled_pages, wss->sampled_pages + round->sampled);
+	WRITE_ONCE(wss->lost_pages, wss->lost_pages + wss->nr - round->sampled);
+	pf_wss_add(&wss->est, round);
+}
+
+static u64 pf_wss_rest(const struct pf_wss *wss)
+{
+	u64 period_ns = (u64)READ_ONCE(pf_wss_knobs.period_ms) * NSEC_PER_MSEC;
+
+	return pf_wss_rest_ns(period_ns, wss->busy_ns, READ_ONCE(pf_wss_knobs.permille));
+}
+
+/* Work on a VM that is due. */
+static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
+{
+	struct pf_wss_round round = {};
+	struct pf_wss *wss = &vm->wss;
+	u64 begin_ns = ktime_get_ns();
+
+	if (pf_vm_get_users(vm)) {
+		if (wss->begun)
+			pf_wss_end(thread, vm, &round);
+		pf_wss_begin(thread, vm);
+		pf_vm_put_users(vm);
+	}
+	wss->armed_ns = ktime_get_ns();
+	wss->busy_ns = wss->armed_ns - begin_ns;
+	WRITE_ONCE(wss->total_ns, wss->total_ns + wss->busy_ns);
+	trace_pagefold_wss(vm->pid, &round, wss->busy_ns);
+}
+
+/* Go round the VMs once. Returns how long it is until one is due. */
+static u64 pf_wss_go_round(struct pf_wss_thread *thread)
+{
+	u64 wait_ns = PF_WSS_REST_MAX_NS;
+	struct pf_vm *vm;
+	u32 index = 0;
+
+	while (!kthread_should_stop() && (vm = pf_vm_next(index))) {
+		struct pf_wss *wss = &vm->wss;
+		u64 due_ns, now_ns = ktime_get_ns();
+
+		index = vm->index;
+		if (!wss->armed_ns || wss->armed_ns + pf_wss_rest(wss) <= now_ns)
+			pf_wss_turn(thread, vm);
+		due_ns = wss->armed_ns + pf_wss_rest(wss);
+		pf_vm_put(vm);
+		wait_ns = min(wait_ns, max(due_ns, now_ns) - now_ns);
+	}
+	return max_t(u64, wait_ns, PF_WSS_TICK_NS);
+}
+
+/* While sampling is off, rounds that were begun would only get longer: forget them. */
+static void pf_wss_forget(void)
+{
+	struct pf_vm *vm;
+	u32 index = 0;
+
+	while ((vm = pf_vm_next(index))) {
+		index = vm->index;
+		vm->wss.begun = false;
+		vm->wss.armed_ns = 0;
+		pf_vm_put(vm);
+	}
+}
+
+static bool pf_wss_called(int kicks)
+{
+	return kthread_should_stop() || atomic_read(&pf_wss_kicks) != kicks;
+}
+
+static int pf_wss_run(void *data)
+{
+	struct pf_wss_thread *thread = data;
+
+	set_freezable();
+	set_user_nice(current, PF_WSS_NICE);
+	while (!kthread_should_stop()) {
+		int kicks = atomic_read(&pf_wss_kicks);
+
+		if (READ_ONCE(pf_wss_knobs.period_ms)) {
+			u64 wait_ns = pf_wss_go_round(thread);
+
+			wait_event_freezable_timeout(pf_wss_wait, pf_wss_called(kicks),
+						     nsecs_to_jiffies64(wait_ns) + 1);
+		} else {
+			pf_wss_forget();
+			wait_event_freezable(pf_wss_wait, pf_wss_called(kicks));
+		}
+		try_to_freeze();
+	}
+	return 0;
+}
+
+/**
+ * pf_wss_kick() - have the thread look at the VMs and at the knobs anew
+ */
+void pf_wss_kick(void)
+{
+	atomic_inc(&pf_wss_kicks);
+	wake_up_all(&pf_wss_wait);
+}
+
+/**
+ * pf_wss_free() - forget a VM's samples
+ * @vm: a VM that nobody can find any more
+ */
+void pf_wss_free(struct pf_vm *vm)
+{
+	atomic64_sub(vm->wss.room * sizeof(*vm->wss.sample), &pf_wss_room_bytes);
+	kvfree(vm->wss.sample);
+}
+
+/**
+ * pf_wss_bytes() - what sampling costs in memory
+ */
+size_t pf_wss_bytes(void)
+{
+	return sizeof(*pf_wss_thread) + atomic64_read(&pf_wss_room_bytes);
+}
+
+/**
+ * pf_wss_start() - begin to sample
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int pf_wss_start(void)
+{
+	struct pf_wss_thread *thread = kvzalloc(sizeof(*thread), GFP_KERNEL);
+
+	if (!thread)
+		return -ENOMEM;
+	thread->task = kthread_run(pf_wss_run, thread, "pagefold/wss");
+	if (IS_ERR(thread->task)) {
+		int err = PTR_ERR(thread->task);
+
+		kvfree(thread);
+		return err;
+	}
+	pf_wss_thread = thread;
+	return 0;
+}
+
+/**
+ * pf_wss_stop() - stop to sample
+ *
+ * When this returns the thread has ended and holds no VM.
+ *
+ * Context: sleeps for no longer than a sample takes.
+ */
+void pf_wss_stop(void)
+{
+	kthread_stop(pf_wss_thread->task);
+	kvfree(pf_wss_thread);
+	pf_wss_thread = NULL;
+}
