@@ -7,7 +7,9 @@
 # How likely is a wrong verdict? A sample stands for a piece of some 0.5 MiB, and what is touched consists of
 # the guest's huge pages, so only pieces at their ends add to the error: at most two for each huge page, each
 # with a variance of at most a quarter of a piece squared. For 48 MiB that is a standard deviation of 1.7 MiB for
-# a round and of 0.8 MiB for the median of 7; 4.8 MiB are allowed: six standard deviations, 2e-9.
+# a round; with 1 MiB for what the guest touches anyway, scattered, 2.0 MiB, and 0.9 MiB for the median of 7. The
+# median of the idle guest adds 0.5 MiB. 4.9 MiB are allowed, more than four and a half standard deviations: 4e-6 at
+# the worst, and rounds are seen to differ by half of that. In units of huge pages it is less likely still.
 # shellcheck disable=SC2317  # subtests are called by their names
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guests.lib.sh"
