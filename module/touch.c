@@ -14,8 +14,8 @@
  * What this sees is the guest's own touches. Those by the VMM go through the host's page table and
  * need no second-level mapping. A process without KVM is never seen to touch anything.
  *
- * There is one mark for a page. Who arms a page that somebody else has armed takes from him what was
- * seen so far: he sees touches from the later arming on.
+ * There is one mark for a page. Who arms a page that somebody else has armed takes from him what
+ * was seen so far: he sees touches from the later arming on.
  *
  * The marks are the core's and serve its reclaim too, so under memory pressure some are cleared
  * before we look. That makes a page look idle that reclaim takes for idle as well.
