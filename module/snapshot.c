@@ -22,6 +22,39 @@ static const struct mmu_interval_notifier_ops pf_snapshot_ops = {
 	.invalidate = pf_snapshot_invalidate,
 };
 
+static bool pf_snapshot_hinted(const struct pf_snapshot *snap, unsigned int i)
+{
+	return snap->pfn[i] && !(snap->pfn[i] & HMM_PFN_FLAGS) && !is_zero_pfn(snap->pfn[i]);
+}
+
+/* Does the page at @i lie as a huge page's entry that covers the range would have it? */
+static bool pf_snapshot_lies_huge(const struct pf_snapshot *snap, unsigned int i)
+{
+	unsigned long at = (snap->start >> PAGE_SHIFT) + i;
+
+	return snap->pfn[i] == snap->pfn[0] + i &&
+	       !((snap->pfn[i] ^ at) & (PF_REGION_PAGES - 1)) &&
+	       PageCompound(pfn_to_page(snap->pfn[i]));
+}
+
+/*
+ * Of a page behind a NUMA hint, an entry without rights until somebody touches it, the core tells
+ * the number but neither that it is there nor the size of its entry. In a mapping that can be read
+ * there is no other reason for that. The size is a guess: the core refuses to stabilise a large
+ * folio that is mapped by single entries.
+ */
+static void pf_snapshot_see_hinted(struct pf_snapshot *snap)
+{
+	unsigned int i, huge = 0;
+
+	for (i = 0; i < snap->nr && pf_snapshot_hinted(snap, i); i++)
+		huge += pf_snapshot_lies_huge(snap, i);
+	huge = huge == snap->nr ? PF_REGION_SHIFT - PAGE_SHIFT : 0;
+	for (i = 0; i < snap->nr; i++)
+		if (pf_snapshot_hinted(snap, i))
+			snap->pfn[i] |= HMM_PFN_VALID | (unsigned long)huge << HMM_PFN_ORDER_SHIFT;
+}
+
 /**
  * pf_snapshot_take() - read what a range maps
  * @snap: filled
@@ -65,6 +98,8 @@ int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned lo
 	snap->start = start;
 	snap->nr = nr;
 	snap->seq = range.notifier_seq;
+	if (IS_ENABLED(CONFIG_NUMA_BALANCING))
+		pf_snapshot_see_hinted(snap);
 	return 0;
 }
 

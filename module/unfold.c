@@ -136,7 +136,7 @@ static int pf_unfold_seen(struct mm_struct *mm, const struct pf_snapshot *snap, 
 	unsigned long addr = snap->start + i * PAGE_SIZE;
 	struct page *page = pf_snapshot_page(snap, i);
 
-	/* Not to be read, or a NUMA hint is in the way: the snapshot does not say what is there. */
+	/* Not to be read: the snapshot does not say what is there. */
 	if (!page && !pf_snapshot_empty(snap, i))
 		return pf_unfold_hidden(mm, addr);
 	if (!page || !pf_page_is_foreign(page))

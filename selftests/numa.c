@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * numa.c: with merge_across_nodes=0 pages of different nodes never share, and frames stay on their node.
+ * numa.c: with merge_across_nodes=0 pages of different nodes never share, frames stay on their node, and
+ * what automatic balancing hides from the process is found.
  */
 #define _GNU_SOURCE
 #include "pf.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 
 #define PAGES 128
+#define HINTED 4096
 #define MPOL_BIND 2
 
 static char *part[2];
@@ -113,10 +117,82 @@ static void busy_while_frames(void)
 	content(by_index);
 }
 
+static atomic_bool over;
+static volatile char *touched;
+
+/* Only a process of several threads that are busy gets hints everywhere. */
+static void *touch(void *arg)
+{
+	while (!atomic_load(&over))
+		touched[0]++;
+	return arg;
+}
+
+/*
+ * Memory that nobody touches stays behind the NUMA hints that automatic balancing puts there, for as
+ * long as it exists: it folds like any other. The counter of hints is the only thing that tells.
+ */
+static void hinted(int flags, const char *counter, long long hints)
+{
+	static const char *const speed[][2] = {
+		{ "scan_delay_ms", "1" }, { "scan_period_min_ms", "5" },
+		{ "scan_period_max_ms", "10" }, { "scan_size_mb", "256" },
+	};
+	pthread_t threads[2];
+	char path[64], *mem;
+	long long before;
+	size_t i;
+
+	if (access("/sys/kernel/debug/sched/numa_balancing", F_OK) ||
+	    !pf_file_write("/proc/sys/kernel/numa_balancing", "1"))
+		pf_skip("no NUMA balancing");
+	for (i = 0; i < PF_COUNT(speed); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/sched/numa_balancing/%s", speed[i][0]);
+		REQUIRE(pf_file_write(path, speed[i][1]), "%s", path);
+	}
+	pf_file_write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+	mem = pf_map(HINTED, PF_MERGEABLE | flags);
+	pf_fill_all(mem, HINTED, pairs);
+	if (flags & PF_HUGEPAGE && pf_smaps(getpid(), mem, "AnonHugePages") != HINTED * 4)
+		pf_skip("no huge pages to be had");
+	pf_settle(mem);
+	touched = mem;
+	before = pf_field("/proc/vmstat", counter);
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, touch, NULL);
+	REQUIRE(PF_UNTIL(pf_field("/proc/vmstat", counter) >= before + hints), "%lld %s",
+		pf_field("/proc/vmstat", counter) - before, counter);
+	atomic_store(&over, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	pf_fill(mem, 1);
+	pf_register(getpid(), "");
+	pf_run(1);
+	REQUIRE(pf_passes(getpid(), 2), "no passes");
+	CHECK(pf_get("folded_pages") == HINTED, "%lld of %d folded", pf_get("folded_pages"), HINTED);
+	REQUIRE(pf_passes(getpid(), 1), "no passes");
+	CHECK(pf_get("cow_breaks") == 0, "%lld", pf_get("cow_breaks"));
+	CHECK(pf_wrong(mem, HINTED, pairs) == 0, "content changed");
+	pf_run(2);
+	CHECK(pf_get("frames") == 0, "%lld", pf_get("frames"));
+}
+
+static void hinted_pages(void)
+{
+	hinted(PF_NOHUGEPAGE, "numa_pte_updates", HINTED);
+}
+
+static void hinted_huge_pages(void)
+{
+	hinted(PF_HUGEPAGE, "numa_huge_pte_updates", HINTED / 512);
+}
+
 static const struct pf_test tests[] = {
 	{ "across", across },
 	{ "apart", apart },
 	{ "frames_stay_on_node", frames_stay_on_node },
 	{ "busy_while_frames", busy_while_frames },
+	{ "hinted_pages", hinted_pages },
+	{ "hinted_huge_pages", hinted_huge_pages },
 };
 PF_MAIN(tests)
