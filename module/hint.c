@@ -32,6 +32,8 @@
 #define PF_HINT_MIN_BUCKETS		16
 /* 2 GiB, what kvcalloc() gives: larger hosts than 768 GiB lose hints, not folds. */
 #define PF_HINT_MAX_BUCKETS		((1U << 25) - 1)
+/* Hints are no reason to kill a process: without memory there are none. */
+#define PF_HINT_GFP		(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /*
  * The high half of the key picks the first bucket, the low bits are the tag, both together the
@@ -357,7 +359,7 @@ int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
 		return 0;
 	if (nr_buckets) {
 		bucket = pf_fault(PF_FAULT_HINTS) ? NULL :
-			kvcalloc(nr_buckets, sizeof(*bucket), GFP_KERNEL | __GFP_NOWARN);
+			kvcalloc(nr_buckets, sizeof(*bucket), PF_HINT_GFP);
 		if (!bucket)
 			return -ENOMEM;
 	}

@@ -18,6 +18,9 @@
 #include "trace.h"
 #include "vm.h"
 
+/* A record is no reason to kill a process: without it the next visit finds what is folded. */
+#define PF_REGION_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)
+
 static unsigned long pf_region_index(unsigned long addr)
 {
 	return addr >> PF_REGION_SHIFT;
@@ -42,13 +45,12 @@ static struct pf_region *pf_region_new(struct pf_vm *vm, unsigned long addr, uns
 	struct pf_region *region;
 
 	region = pf_fault(PF_FAULT_REGION) ? NULL :
-					     kzalloc(sizeof(*region), GFP_KERNEL | __GFP_NOWARN);
+					     kzalloc(sizeof(*region), PF_REGION_GFP);
 	if (!region)
 		return NULL;
 	region->pass = vm->pass_no;
 	region->seen = seen;
-	if (xa_err(xa_store(&vm->regions, pf_region_index(addr), region,
-			    GFP_KERNEL | __GFP_NOWARN))) {
+	if (xa_err(xa_store(&vm->regions, pf_region_index(addr), region, PF_REGION_GFP))) {
 		kfree(region);
 		return NULL;
 	}

@@ -17,6 +17,7 @@
 
 #include "fault.h"
 #include "region.h"
+#include "reserve.h"
 #include "scan.h"
 #include "trace.h"
 
@@ -81,6 +82,13 @@ static bool pf_round_check(void)
 	return pf_round_vms;
 }
 
+/* Hints for more pages are made only of memory that nobody needs. */
+static bool pf_hints_may_take(u32 nr_buckets)
+{
+	return nr_buckets <= pf_hints.nr_buckets ||
+	       pf_reserve_allows(PFN_UP((u64)nr_buckets * sizeof(struct pf_hint_bucket)));
+}
+
 static void pf_round_end(void)
 {
 	down_write(&pf_hint_lock);
@@ -105,8 +113,10 @@ static int pf_hints_fit(void)
 	down_write(&pf_hint_lock);
 	want = pf_hint_table_want(pf_hints.nr_buckets, pages);
 	/* Of former buckets and fewer pages than then, the former buckets have to go. */
-	if (want != pf_hints.nr_buckets ||
-	    pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+	if (!pf_hints_may_take(want))
+		err = -ENOMEM;
+	else if (want != pf_hints.nr_buckets ||
+		 pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
 		err = pf_hint_table_resize(&pf_hints, want, pages);
 	up_write(&pf_hint_lock);
 	return err;

@@ -17,14 +17,12 @@
 #include <linux/sched/signal.h>
 
 #include "fault.h"
+#include "reserve.h"
 #include "snapshot.h"
 #include "unfold.h"
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
-/* Free memory that unfolding leaves to others: a 64th of all, at least 16 MiB. */
-#define PF_UNFOLD_RESERVE_SHIFT	6
-#define PF_UNFOLD_RESERVE_MIN	(16UL << (20 - PAGE_SHIFT))
 
 static bool pf_unfold_cancelled;
 
@@ -62,10 +60,7 @@ static bool pf_unfold_has_room(struct mm_struct *mm)
 
 static bool pf_unfold_has_memory(struct mm_struct *mm)
 {
-	unsigned long reserve = max(totalram_pages() >> PF_UNFOLD_RESERVE_SHIFT,
-				    PF_UNFOLD_RESERVE_MIN);
-
-	return si_mem_available() >= (long)reserve && pf_unfold_has_room(mm);
+	return pf_reserve_allows(0) && pf_unfold_has_room(mm);
 }
 
 static bool pf_unfold_interrupted(void)

@@ -34,7 +34,7 @@ void *kvcalloc(size_t count, size_t size, gfp_t flags)
 	size_t bytes;
 	void *memory;
 
-	(void)flags;
+	shim_memory.killers += !(flags & __GFP_RETRY_MAYFAIL);
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT_MAX)
 		return NULL;
 	if (posix_memalign(&memory, CACHE_LINE, bytes))

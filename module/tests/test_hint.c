@@ -357,6 +357,17 @@ static bool resize_without_memory(void)
 	return true;
 }
 
+static bool resize_kills_nobody(void)
+{
+	struct pf_hint_table table = {};
+
+	shim_memory.killers = 0;
+	EXPECT(!pf_hint_table_resize(&table, 64, 1 << 20), "resize");
+	EXPECT(!shim_memory.killers, "the table would rather have a process killed than do without");
+	pf_hint_table_free(&table);
+	return true;
+}
+
 static bool no_pages_no_table(void)
 {
 	struct pf_hint_table table;
@@ -517,6 +528,7 @@ static const struct test tests[] = {
 	{ "among equally old ones the newcomer stays", newcomer_stays_among_equals },
 	{ "old buckets are looked up until the next age", old_buckets_are_looked_up_until_age },
 	{ "a resize without memory changes nothing", resize_without_memory },
+	{ "a resize kills nobody", resize_kills_nobody },
 	{ "no pages, no table", no_pages_no_table },
 	{ "a freed table is usable", freed_is_usable },
 	{ "16 bytes a page at most, from 64 pages to 10 million", budget_of_any_size },

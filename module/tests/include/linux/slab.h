@@ -7,15 +7,18 @@
 
 #define GFP_KERNEL	1U
 #define __GFP_NOWARN	2U
+#define __GFP_RETRY_MAYFAIL	4U
 
 /**
  * struct shim_memory - what the code under test has allocated
  * @bytes: now
  * @peak: the most since a test set it
+ * @killers: allocations since then that would rather kill a process than fail
  */
 struct shim_memory {
 	size_t bytes;
 	size_t peak;
+	size_t killers;
 };
 
 extern struct shim_memory shim_memory;
