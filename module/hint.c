@@ -336,43 +336,6 @@ u32 pf_hint_table_want(u32 nr_buckets, u64 pages)
 }
 
 /**
- * pf_hint_table_resize() - change the size of the table
- * @table: the hints
- * @nr_buckets: buckets from now on, 0 to free everything
- * @pages: how many pages the table serves
- *
- * A slot does not hold enough of the key to move it, and need not: every page leaves its hint again
- * on its next visit. Until then the former buckets are still looked up, if both fit the budget for
- * @pages.
- *
- * With the size it has it only loses the former buckets: for when the pages have become fewer.
- *
- * Context: caller's exclusive lock; may sleep.
- * Return: 0, or -ENOMEM and the table is as it was, but for the former buckets.
- */
-int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
-{
-	struct pf_hint_bucket *bucket = NULL;
-
-	pf_hint_free_old(table);
-	if (nr_buckets == table->nr_buckets)
-		return 0;
-	if (nr_buckets) {
-		bucket = pf_fault(PF_FAULT_HINTS) ? NULL :
-			kvcalloc(nr_buckets, sizeof(*bucket), PF_HINT_GFP);
-		if (!bucket)
-			return -ENOMEM;
-	}
-	table->old = table->bucket;
-	table->nr_old = table->nr_buckets;
-	table->bucket = bucket;
-	table->nr_buckets = nr_buckets;
-	if (pf_hint_table_bytes(table) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
-		pf_hint_free_old(table);
-	return 0;
-}
-
-/**
  * pf_hint_table_free() - forget all hints
  * @table: the hints; empty afterwards, and usable
  *
@@ -384,6 +347,44 @@ void pf_hint_table_free(struct pf_hint_table *table)
 	kvfree(table->bucket);
 	table->bucket = NULL;
 	table->nr_buckets = 0;
+}
+
+/**
+ * pf_hint_table_resize() - change the size of the table
+ * @table: the hints
+ * @nr_buckets: buckets from now on, 0 to free everything
+ * @pages: how many pages the table serves
+ *
+ * A slot does not hold enough of the key to move it, and need not: every page leaves its hint again
+ * on its next visit. Until then the former buckets are still looked up, if both fit the budget for
+ * @pages; if they do not the former go first, for the budget holds while the size changes too.
+ *
+ * With the size it has it only loses the former buckets: for when the pages have become fewer.
+ *
+ * Context: caller's exclusive lock; may sleep.
+ * Return: 0, or -ENOMEM and the table is as it was, but for buckets that had to go first.
+ */
+int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
+{
+	struct pf_hint_bucket *bucket = NULL;
+	u64 both = ((u64)nr_buckets + table->nr_buckets) * sizeof(*bucket);
+
+	pf_hint_free_old(table);
+	if (nr_buckets == table->nr_buckets)
+		return 0;
+	if (both > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+		pf_hint_table_free(table);
+	if (nr_buckets) {
+		bucket = pf_fault(PF_FAULT_HINTS) ? NULL :
+			kvcalloc(nr_buckets, sizeof(*bucket), PF_HINT_GFP);
+		if (!bucket)
+			return -ENOMEM;
+	}
+	table->old = table->bucket;
+	table->nr_old = table->nr_buckets;
+	table->bucket = bucket;
+	table->nr_buckets = nr_buckets;
+	return 0;
 }
 
 /**

@@ -411,12 +411,16 @@ static bool serve(struct pf_hint_table *table, u64 pages)
 {
 	u32 want = pf_hint_table_want(table->nr_buckets, pages);
 
+	/* Fewer pages than before cost too much until the caller is here: not counted. */
+	shim_memory.peak = 0;
 	if (want != table->nr_buckets || pf_hint_table_bytes(table) > pages * 16)
 		EXPECT(!pf_hint_table_resize(table, want, pages), "%u buckets", want);
 	EXPECT(pf_hint_table_bytes(table) == shim_memory.bytes, "says %zu bytes, has %zu",
 	       pf_hint_table_bytes(table), shim_memory.bytes);
 	EXPECT(pf_hint_table_bytes(table) <= pages * 16, "%zu bytes for %llu pages",
 	       pf_hint_table_bytes(table), pages);
+	EXPECT(shim_memory.peak <= pages * 16, "%zu bytes for %llu pages on the way",
+	       shim_memory.peak, pages);
 	EXPECT((u64)table->nr_buckets * WAYS * 16 >= pages * 16 - pages,
 	       "%u buckets for %llu pages", table->nr_buckets, pages);
 	return true;
