@@ -71,10 +71,10 @@ static ssize_t pf_run_store(struct kobject *kobj, struct kobj_attribute *attr, c
 		return err;
 	/* Whoever unfolds everything now is not waited for. */
 	if (run == PF_RUN_STOP)
-		pf_unfold_cancel(true);
+		pf_unfold_cancel_begin();
 	err = mutex_lock_interruptible(&pf_control_lock);
 	if (run == PF_RUN_STOP)
-		pf_unfold_cancel(false);
+		pf_unfold_cancel_end();
 	if (err)
 		return err;
 	switch (run) {
@@ -545,10 +545,9 @@ int pf_sysfs_add_files(void)
  */
 void pf_sysfs_del_files(void)
 {
-	pf_unfold_cancel(true);
+	/* Also of those who wait for their turn now, and in files of VMs. */
+	pf_unfold_exit();
 	sysfs_remove_groups(pf_root, pf_groups);
-	/* A write of 0 may have taken it back, and files of VMs are still in use. */
-	pf_unfold_cancel(true);
 	pf_scan_stop();
 }
 

@@ -24,15 +24,34 @@
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
 
-static bool pf_unfold_cancelled;
+/* How many want the unfolding that a write of run began to end, and whether the module goes. */
+static atomic_t pf_unfold_cancels = ATOMIC_INIT(0);
+static bool pf_unfold_exiting;
 
 /**
- * pf_unfold_cancel() - have whoever is unfolding give up soon, or not
- * @cancel: whether to
+ * pf_unfold_cancel_begin() - have whoever unfolds all VMs give up soon
+ *
+ * Until as many calls of pf_unfold_cancel_end(). Unfolding of one VM goes on.
  */
-void pf_unfold_cancel(bool cancel)
+void pf_unfold_cancel_begin(void)
 {
-	WRITE_ONCE(pf_unfold_cancelled, cancel);
+	atomic_inc(&pf_unfold_cancels);
+}
+
+/**
+ * pf_unfold_cancel_end() - all VMs may be unfolded again
+ */
+void pf_unfold_cancel_end(void)
+{
+	atomic_dec(&pf_unfold_cancels);
+}
+
+/**
+ * pf_unfold_exit() - nothing is unfolded any more: the module goes
+ */
+void pf_unfold_exit(void)
+{
+	WRITE_ONCE(pf_unfold_exiting, true);
 }
 
 #ifdef CONFIG_MEMCG
@@ -63,9 +82,10 @@ static bool pf_unfold_has_memory(struct mm_struct *mm)
 	return pf_reserve_allows(0) && pf_unfold_has_room(mm);
 }
 
-static bool pf_unfold_interrupted(void)
+static bool pf_unfold_interrupted(const struct pf_unfold *unfold)
 {
-	return signal_pending(current) || READ_ONCE(pf_unfold_cancelled);
+	return signal_pending(current) || READ_ONCE(pf_unfold_exiting) ||
+	       (unfold->all && atomic_read(&pf_unfold_cancels));
 }
 
 /* The process is gone, and its memory only waits for us to let go of it. */
@@ -160,15 +180,14 @@ static int pf_unfold_range_once(struct mm_struct *mm, struct pf_snapshot *snap, 
 }
 
 /* Unfold a range: how many pages, or an error. */
-static int pf_unfold_range(struct mm_struct *mm, struct pf_snapshot *snap, unsigned long start,
-			   unsigned int nr)
+static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsigned int nr)
 {
 	int try, found, first = 0;
 
 	for (try = 0; try < PF_UNFOLD_TRIES; try++) {
-		if (pf_unfold_interrupted())
+		if (pf_unfold_interrupted(unfold))
 			return -EINTR;
-		found = pf_unfold_range_once(mm, snap, start, nr);
+		found = pf_unfold_range_once(unfold->mm, unfold->snap, start, nr);
 		if (found == -EAGAIN)
 			continue;
 		if (found <= 0)
@@ -199,18 +218,19 @@ static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 }
 
 /* Go once through the address space: 1 if anything was unfolded, 0 if not, or an error. */
-static int pf_unfold_walk(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+static int pf_unfold_walk(struct pf_unfold *unfold)
 {
+	struct mm_struct *mm = unfold->mm;
 	unsigned long addr = 0;
 	bool any = false;
 	unsigned int nr;
 	int found;
 
 	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr))) {
-		found = pf_unfold_range(mm, snap, addr, nr);
+		found = pf_unfold_range(unfold, addr, nr);
 		if (found < 0)
 			return found;
-		*unfolded += found;
+		unfold->pages += found;
 		any |= found;
 		addr += nr * PAGE_SIZE;
 		cond_resched();
@@ -220,21 +240,19 @@ static int pf_unfold_walk(struct mm_struct *mm, struct pf_snapshot *snap, u64 *u
 
 /**
  * pf_unfold_mm() - unfold everything of an address space
- * @mm: whose pages; the caller holds a reference on its users, and keeps them from being folded
- * @snap: room to work in
- * @unfolded: counts the pages
+ * @unfold: whose pages, and for whom; counts the pages
  *
  * Context: takes the mmap lock for reading; sleeps.
  * Return: 0 when nothing is folded any more; -EINTR when a signal came or it was cancelled; -ENOMEM
  * when memory is short, on the host or in the VM's memory cgroup (what is unfolded stays so, and
  * asking again goes on); -EBUSY when a page could not be copied.
  */
-int pf_unfold_mm(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded)
+int pf_unfold_mm(struct pf_unfold *unfold)
 {
 	int more;
 
 	do {
-		more = pf_unfold_walk(mm, snap, unfolded);
+		more = pf_unfold_walk(unfold);
 	} while (more > 0);
 	return more;
 }

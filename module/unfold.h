@@ -7,8 +7,24 @@
 
 struct pf_snapshot;
 
-void pf_unfold_cancel(bool cancel);
-int pf_unfold_mm(struct mm_struct *mm, struct pf_snapshot *snap, u64 *unfolded);
+/**
+ * struct pf_unfold - an unfolding of one address space
+ * @mm: whose pages; the caller holds a reference on its users, and keeps them from being folded
+ * @snap: room to work in
+ * @all: it is one of all VMs, which pf_unfold_cancel_begin() ends
+ * @pages: how many were unfolded
+ */
+struct pf_unfold {
+	struct mm_struct *mm;
+	struct pf_snapshot *snap;
+	bool all;
+	u64 pages;
+};
+
+void pf_unfold_cancel_begin(void);
+void pf_unfold_cancel_end(void);
+void pf_unfold_exit(void);
+int pf_unfold_mm(struct pf_unfold *unfold);
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr);
 
 #endif /* PF_UNFOLD_H */

@@ -357,10 +357,10 @@ int pf_vm_add(const struct pf_vm_config *config)
 	return err == -EAGAIN ? -EINTR : err;
 }
 
-/* Unfold all of a VM. Caller holds its turn_lock. */
-static int pf_vm_unfold_locked(struct pf_vm *vm)
+/* Unfold all of a VM, for itself or with @all others. Caller holds its turn_lock. */
+static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
 {
-	struct pf_snapshot *snap;
+	struct pf_unfold unfold = { .mm = vm->watch.mm, .all = all };
 	struct pf_stats turn = {};
 	int err = 0;
 
@@ -368,19 +368,31 @@ static int pf_vm_unfold_locked(struct pf_vm *vm)
 		return -ENOENT;
 	if (!pf_vm_get_users(vm))
 		return 0;
-	snap = kmalloc(sizeof(*snap), GFP_KERNEL);
-	if (!snap) {
+	unfold.snap = kmalloc(sizeof(*unfold.snap), GFP_KERNEL);
+	if (!unfold.snap) {
 		err = -ENOMEM;
 		goto put_users;
 	}
-	err = pf_unfold_mm(vm->watch.mm, snap, &turn.count[PF_STAT_UNFOLDS]);
+	err = pf_unfold_mm(&unfold);
+	turn.count[PF_STAT_UNFOLDS] = unfold.pages;
 	trace_pagefold_unfold(vm->pid, turn.count[PF_STAT_UNFOLDS]);
 	pf_stats_flush(&turn, &vm->stats);
 	if (!err)
 		pf_region_unfolded(vm);
-	kfree(snap);
+	kfree(unfold.snap);
 put_users:
 	pf_vm_put_users(vm);
+	return err;
+}
+
+static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all)
+{
+	int err;
+
+	if (mutex_lock_interruptible(&vm->turn_lock))
+		return -EINTR;
+	err = pf_vm_unfold_locked(vm, all);
+	mutex_unlock(&vm->turn_lock);
 	return err;
 }
 
@@ -394,13 +406,7 @@ put_users:
  */
 int pf_vm_unfold(struct pf_vm *vm)
 {
-	int err;
-
-	if (mutex_lock_interruptible(&vm->turn_lock))
-		return -EINTR;
-	err = pf_vm_unfold_locked(vm);
-	mutex_unlock(&vm->turn_lock);
-	return err;
+	return pf_vm_lock_and_unfold(vm, false);
 }
 
 /**
@@ -416,7 +422,7 @@ int pf_vm_unfold_all(void)
 	int err = 0;
 
 	while ((vm = pf_vm_next(index))) {
-		int now = pf_vm_unfold(vm);
+		int now = pf_vm_lock_and_unfold(vm, true);
 
 		index = vm->index;
 		pf_vm_put(vm);
@@ -454,7 +460,7 @@ int pf_vm_set_domain(struct pf_vm *vm, const char *name)
 		goto put_domain;
 	}
 	if (domain != vm->domain) {
-		err = pf_vm_unfold_locked(vm);
+		err = pf_vm_unfold_locked(vm, false);
 		if (!err) {
 			spin_lock(&vm->name_lock);
 			swap(domain, vm->domain);
@@ -502,7 +508,7 @@ int pf_vm_del(pid_t pid, bool unfold)
 		goto put_vm;
 	}
 	if (unfold)
-		err = pf_vm_unfold_locked(vm);
+		err = pf_vm_unfold_locked(vm, false);
 	if (!err)
 		vm->removed = true;
 	mutex_unlock(&vm->turn_lock);

@@ -5,7 +5,6 @@
 #include "pf.h"
 
 #include <signal.h>
-#include <sys/time.h>
 
 #define PAGES 2048
 
@@ -120,32 +119,167 @@ static void unregister_keeps(void)
 	pf_vm_stop(&vm);
 }
 
+/* So many that unfolding the first is over long before the last one's is. */
+static struct pf_vm many[12];
+
+static void folded_many(void)
+{
+	static char any_page[PF_PAGE] = { 1 };
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		if (!many[i].pid)
+			folded(&many[i], "");
+	pf_run(1);
+	/* What was unfolded may wait in lists of its CPU. */
+	REQUIRE(PF_UNTIL((pf_settle(any_page), pf_get("folded_pages") == PF_COUNT(many) * (PAGES / 4 * 3))),
+		"%lld", pf_get("folded_pages"));
+}
+
+static void many_right(void)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		CHECK(pf_vm_wrong(&many[i]) == 0, "content changed");
+}
+
+static void many_stop(void)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(many); i++)
+		pf_vm_stop(&many[i]);
+}
+
 static void nothing(int signal)
 {
 }
 
-/* A signal stops the work half way: EINTR, run reads 0, every page is right, and run=2 goes on. */
-static void interrupted(void)
+/* Writes in a process of its own, which ends with the error. */
+static pid_t writer_start(const char *attr, const char *value)
 {
 	struct sigaction action = { .sa_handler = nothing };
-	struct itimerval soon = { .it_value.tv_usec = 2000 };
-	struct itimerval never = { 0 };
-	struct pf_vm vm;
-	int ret;
+	pid_t pid = fork();
 
-	folded(&vm, "");
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-	ret = pf_put("run", "2");
-	setitimer(ITIMER_REAL, &never, NULL);
-	CHECK(ret == 0 || ret == -EINTR, "%s", strerror(-ret));
-	pf_note("run=2 under a signal: %s", ret ? strerror(-ret) : "done before it");
-	CHECK(pf_get("run") == (ret ? 0 : 2), "run reads %lld", pf_get("run"));
-	CHECK(pf_vm_wrong(&vm) == 0, "content changed");
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		sigaction(SIGALRM, &action, NULL);
+		_exit(-pf_put(attr, "%s", value));
+	}
+	return pid;
+}
+
+static int writer_end(pid_t pid)
+{
+	int status;
+
+	REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "the writer died");
+	return -WEXITSTATUS(status);
+}
+
+static void by_signal(pid_t writer)
+{
+	kill(writer, SIGALRM);
+}
+
+static void by_stop(pid_t writer)
+{
+	CHECK(pf_put("run", "0") == 0, "run=0");
+}
+
+/*
+ * Something comes when the first VM is unfolded and others are not: EINTR, run reads 0, every page is
+ * right, and run=2 goes on. Whoever is kept from coming in time comes once more.
+ */
+static void interrupted(void (*interrupt)(pid_t writer))
+{
+	int ret = 0, try;
+
+	for (try = 0; try < 5 && !ret; try++) {
+		long long before;
+		pid_t writer;
+
+		folded_many();
+		before = pf_get("unfolds");
+		writer = writer_start("run", "2");
+		REQUIRE(PF_UNTIL(pf_get("unfolds") > before), "nothing is unfolded");
+		interrupt(writer);
+		ret = writer_end(writer);
+	}
+	CHECK(ret == -EINTR, "run=2 gives %s", strerror(-ret));
+	CHECK(pf_get("run") == 0, "run reads %lld", pf_get("run"));
+	CHECK(pf_get("folded_pages") > 0, "nothing was left to unfold");
+	many_right();
 	pf_run(2);
 	CHECK(pf_get("frames") == 0, "%lld", pf_get("frames"));
-	all_private(&vm);
-	pf_vm_stop(&vm);
+	all_private(&many[0]);
+	many_right();
+	many_stop();
+}
+
+static void signalled(void)
+{
+	interrupted(by_signal);
+}
+
+static void stopped(void)
+{
+	interrupted(by_stop);
+}
+
+/* A write of 0 to run is nothing to the unfolding of one VM: that was asked for by somebody else. */
+static void stop_spares_others(void)
+{
+	pid_t stoppers[4];
+	char attr[64];
+	size_t i;
+
+	folded_many();
+	pf_run(0);
+	/* So many that one of them waits for another most of the time. */
+	for (i = 0; i < PF_COUNT(stoppers); i++) {
+		stoppers[i] = fork();
+		while (!stoppers[i])
+			pf_put("run", "0");
+	}
+	for (i = 0; i < PF_COUNT(many); i++) {
+		int ret;
+
+		sprintf(attr, "vms/%d/domain", many[i].pid);
+		ret = pf_put(attr, "other");
+		CHECK(ret == 0, "the domain was not changed: %s", strerror(-ret));
+		CHECK(pf_frames_in(many[i].pid, many[i].mem, PAGES) == 0, "frames of the old domain");
+	}
+	for (i = 0; i < PF_COUNT(stoppers); i++) {
+		kill(stoppers[i], SIGKILL);
+		waitpid(stoppers[i], NULL, 0);
+	}
+	many_right();
+	many_stop();
+}
+
+/* Unloading waits neither for whoever unfolds now nor for who asked next: both are told. */
+static void unloaded(void)
+{
+	pid_t writers[3];
+	size_t i;
+	int ret;
+
+	folded_many();
+	writers[0] = writer_start("run", "2");
+	REQUIRE(PF_UNTIL(pf_get("unfolds") > 0), "nothing is unfolded");
+	writers[1] = writer_start("run", "0");
+	writers[2] = writer_start("run", "2");
+	ret = pf_rmmod();
+	CHECK(ret == 0, "rmmod: %s", strerror(-ret));
+	for (i = 0; i < PF_COUNT(writers); i++) {
+		ret = writer_end(writers[i]);
+		CHECK(ret == 0 || ret == -EINTR || ret == -ENODEV || ret == -ENOENT, "writer %zu gets %s", i,
+		      strerror(-ret));
+	}
+	many_right();
+	many_stop();
 }
 
 /* Nothing is there to unfold: it works and changes nothing. */
@@ -161,7 +295,10 @@ static const struct pf_test tests[] = {
 	{ "per_vm", per_vm },
 	{ "unregister_unfold", unregister_unfold },
 	{ "unregister_keeps", unregister_keeps },
-	{ "interrupted", interrupted },
+	{ "signalled", signalled },
+	{ "stopped", stopped },
+	{ "stop_spares_others", stop_spares_others },
+	{ "unloaded", unloaded },
 	{ "empty", empty },
 };
 PF_MAIN(tests)
