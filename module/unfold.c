@@ -5,8 +5,9 @@
  * The core does the copying, by a fault that asks for a page of the mapping's own: it works on
  * read-only mappings too, charges the VM, and changes no permission. No table is changed here.
  *
- * What must be found are all frames that the address space maps, also those that moved meanwhile,
- * or whose mapping may not be read any more. So the walk is repeated until one finds nothing.
+ * What must be found are all frames that the address space maps, also those whose mapping may not
+ * be read any more, or that mremap() carries from before the walk to behind it. So the walk is
+ * repeated until one finds nothing, and nothing that it had yet to see has been moved meanwhile.
  *
  * Zero pages stay as they are: they are shared with nobody.
  */
@@ -23,6 +24,8 @@
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
+/* As often the address space is walked; only who moves memory all the time gets there. */
+#define PF_UNFOLD_WALKS		64
 
 /* How many want the unfolding that a write of run began to end, and whether the module goes. */
 static atomic_t pf_unfold_cancels = ATOMIC_INIT(0);
@@ -217,15 +220,39 @@ static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 	return vma ? (end - *addr) >> PAGE_SHIFT : 0;
 }
 
-/* Go once through the address space: 1 if anything was unfolded, 0 if not, or an error. */
+/**
+ * pf_unfold_moved() - pages are about to leave a range of an address space
+ * @moves: of the address space
+ * @end: of the range
+ *
+ * What lies below the walk is unfolded, so it may go anywhere.
+ *
+ * Context: the mmap lock is held for writing if the pages move to another range.
+ */
+void pf_unfold_moved(struct pf_moves *moves, unsigned long end)
+{
+	if (end > READ_ONCE(moves->walk))
+		atomic_inc(&moves->nr);
+}
+
+/*
+ * Go once through the address space: 1 if anything was unfolded or may have been missed, 0 if not,
+ * or an error.
+ *
+ * The walk takes the mmap lock before it looks at the first page: a move that began before has
+ * ended then, and one that begins after it is counted.
+ */
 static int pf_unfold_walk(struct pf_unfold *unfold)
 {
 	struct mm_struct *mm = unfold->mm;
+	struct pf_moves *moves = unfold->moves;
 	unsigned long addr = 0;
 	bool any = false;
 	unsigned int nr;
-	int found;
+	int found, before;
 
+	WRITE_ONCE(moves->walk, 0);
+	before = atomic_read(&moves->nr);
 	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr))) {
 		found = pf_unfold_range(unfold, addr, nr);
 		if (found < 0)
@@ -233,9 +260,10 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 		unfold->pages += found;
 		any |= found;
 		addr += nr * PAGE_SIZE;
+		WRITE_ONCE(moves->walk, addr);
 		cond_resched();
 	}
-	return any;
+	return any || atomic_read(&moves->nr) != before;
 }
 
 /**
@@ -245,14 +273,14 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
  * Context: takes the mmap lock for reading; sleeps.
  * Return: 0 when nothing is folded any more; -EINTR when a signal came or it was cancelled; -ENOMEM
  * when memory is short, on the host or in the VM's memory cgroup (what is unfolded stays so, and
- * asking again goes on); -EBUSY when a page could not be copied.
+ * asking again goes on); -EBUSY when a page could not be copied, or memory was moved all the time.
  */
 int pf_unfold_mm(struct pf_unfold *unfold)
 {
-	int more;
+	int walks, more = 1;
 
-	do {
+	for (walks = 0; walks < PF_UNFOLD_WALKS && more > 0; walks++)
 		more = pf_unfold_walk(unfold);
-	} while (more > 0);
-	return more;
+	WRITE_ONCE(unfold->moves->walk, ULONG_MAX);
+	return more > 0 ? -EBUSY : more;
 }

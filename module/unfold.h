@@ -3,19 +3,32 @@
 #ifndef PF_UNFOLD_H
 #define PF_UNFOLD_H
 
+#include <linux/atomic.h>
 #include <linux/mm_types.h>
 
 struct pf_snapshot;
 
 /**
+ * struct pf_moves - what moves in an address space while it is unfolded
+ * @walk: everything below has been seen; ULONG_MAX while nothing is unfolded
+ * @nr: ranges above it whose pages went, perhaps elsewhere
+ */
+struct pf_moves {
+	unsigned long walk;
+	atomic_t nr;
+};
+
+/**
  * struct pf_unfold - an unfolding of one address space
  * @mm: whose pages; the caller holds a reference on its users, and keeps them from being folded
+ * @moves: what moves there, see pf_unfold_moved()
  * @snap: room to work in
  * @all: it is one of all VMs, which pf_unfold_cancel_begin() ends
  * @pages: how many were unfolded
  */
 struct pf_unfold {
 	struct mm_struct *mm;
+	struct pf_moves *moves;
 	struct pf_snapshot *snap;
 	bool all;
 	u64 pages;
@@ -24,6 +37,7 @@ struct pf_unfold {
 void pf_unfold_cancel_begin(void);
 void pf_unfold_cancel_end(void);
 void pf_unfold_exit(void);
+void pf_unfold_moved(struct pf_moves *moves, unsigned long end);
 int pf_unfold_mm(struct pf_unfold *unfold);
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr);
 

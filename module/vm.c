@@ -52,12 +52,21 @@ static void pf_vm_release_mm(struct mmu_notifier *watch, struct mm_struct *mm)
 	schedule_work(&pf_vm_reap_work);
 }
 
+/* munmap() says the same as mremap(), but then there is nothing to miss. */
+static int pf_vm_invalidate(struct mmu_notifier *watch, const struct mmu_notifier_range *range)
+{
+	if (range->event == MMU_NOTIFY_UNMAP)
+		pf_unfold_moved(&container_of(watch, struct pf_vm, watch)->moves, range->end);
+	return 0;
+}
+
 static struct mmu_notifier *pf_vm_alloc(struct mm_struct *mm)
 {
 	struct pf_vm *vm = pf_fault(PF_FAULT_VM) ? NULL : kzalloc(sizeof(*vm), GFP_KERNEL);
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	vm->moves.walk = ULONG_MAX;
 	atomic_inc(&pf_vms_alive);
 	return &vm->watch;
 }
@@ -71,6 +80,7 @@ static void pf_vm_free(struct mmu_notifier *watch)
 
 static const struct mmu_notifier_ops pf_vm_watch_ops = {
 	.release = pf_vm_release_mm,
+	.invalidate_range_start = pf_vm_invalidate,
 	.alloc_notifier = pf_vm_alloc,
 	.free_notifier = pf_vm_free,
 };
@@ -360,7 +370,7 @@ int pf_vm_add(const struct pf_vm_config *config)
 /* Unfold all of a VM, for itself or with @all others. Caller holds its turn_lock. */
 static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
 {
-	struct pf_unfold unfold = { .mm = vm->watch.mm, .all = all };
+	struct pf_unfold unfold = { .mm = vm->watch.mm, .moves = &vm->moves, .all = all };
 	struct pf_stats turn = {};
 	int err = 0;
 

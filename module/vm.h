@@ -11,6 +11,7 @@
 #include "eligible.h"
 #include "stats.h"
 #include "turn.h"
+#include "unfold.h"
 
 #define PF_NAME_MAX	64	/* with its NUL */
 
@@ -61,6 +62,7 @@ struct pf_vm_config {
  * @hint_pages: pages that the hint table is sized for on its behalf; pf_turns_lock
  * @index: its number in hints, never changes
  * @pid: never changes
+ * @moves: of its memory while it is unfolded
  * @dead: the process is gone
  * @removed: no longer registered: must not be folded any more
  * @name: for people; name_lock
@@ -95,6 +97,7 @@ struct pf_vm {
 	u64 hint_pages;
 	u32 index;
 	pid_t pid;
+	struct pf_moves moves;
 	bool dead;
 	char name[PF_NAME_MAX];
 	spinlock_t name_lock;		/* innermost */

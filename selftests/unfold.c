@@ -2,15 +2,24 @@
 /*
  * unfold.c: every folded page gets memory of its own again: all of them, one VM's, or when it leaves.
  */
+#define _GNU_SOURCE
 #include "pf.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #define PAGES 2048
+#define MOVED 64
 
 static uint64_t kinds(size_t i)
 {
 	return i % 4 == 0 ? 0 : 1 + i % 100;
+}
+
+static uint64_t pairs(size_t i)
+{
+	return 1 + i / 2;
 }
 
 /* No page is a frame, and no two pages are one. */
@@ -282,6 +291,80 @@ static void unloaded(void)
 	many_stop();
 }
 
+static char *slots[2];
+static atomic_bool move_now;
+static double move_after;
+
+/* Carries the folded pages down, when the walk is somewhere between the two places. */
+static void *mover(void *arg)
+{
+	double begin;
+
+	while (!atomic_load(&move_now))
+		;
+	for (begin = pf_now(); pf_now() < begin + move_after;)
+		;
+	REQUIRE(mremap(slots[1], MOVED * PF_PAGE, MOVED * PF_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, slots[0]) ==
+		slots[0], "mremap: %s", strerror(errno));
+	return arg;
+}
+
+/*
+ * Folded pages that move from before the walk to behind it while nothing else is folded. In between
+ * lies memory that takes long to look at and does not fold. Moments all over the walk are tried.
+ */
+static void moved(void)
+{
+	size_t between = 16384, round, rounds = pf_scale(8);
+	double took = 0;
+	char attr[64], *mem;
+	pthread_t thread;
+
+	mem = mmap(NULL, (between + 2 * MOVED) * PF_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	REQUIRE(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	madvise(mem, (between + 2 * MOVED) * PF_PAGE, MADV_NOHUGEPAGE);
+	slots[0] = mem;
+	slots[1] = pf_page(mem, MOVED + between);
+	memset(pf_page(mem, MOVED), 1, between * PF_PAGE);
+	REQUIRE(mprotect(pf_page(mem, MOVED), between * PF_PAGE, PROT_NONE) == 0, "mprotect");
+	sprintf(attr, "vms/%d/domain", getpid());
+	pf_register(getpid(), "");
+	for (round = 0; round <= rounds; round++) {
+		double begin;
+		int ret;
+
+		REQUIRE(mmap(slots[1], MOVED * PF_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == slots[1], "mmap");
+		madvise(slots[1], MOVED * PF_PAGE, MADV_MERGEABLE);
+		pf_fill_all(slots[1], MOVED, pairs);
+		pf_settle(slots[1]);
+		pf_run(1);
+		REQUIRE(PF_UNTIL(pf_frames_in(getpid(), slots[1], MOVED) == MOVED), "%zu folded",
+			pf_frames_in(getpid(), slots[1], MOVED));
+		pf_run(0);
+		/* The first round only tells how long one walk takes: two are made, to find and to find nothing. */
+		atomic_store(&move_now, false);
+		move_after = took / 2 * round / (rounds + 1);
+		if (round)
+			pthread_create(&thread, NULL, mover, NULL);
+		begin = pf_now();
+		atomic_store(&move_now, true);
+		ret = pf_put(attr, round % 2 ? "odd" : "even");
+		CHECK(ret == 0, "domain: %s", strerror(-ret));
+		took = round ? took : pf_now() - begin;
+		if (round)
+			pthread_join(thread, NULL);
+		CHECK(pf_frames_in(getpid(), slots[!round], MOVED) == 0, "round %zu: %zu frames of the old domain",
+		      round, pf_frames_in(getpid(), slots[!round], MOVED));
+		CHECK(pf_wrong(slots[!round], MOVED, pairs) == 0, "content changed");
+		/* Not a hole: the next thread's stack might come there. */
+		REQUIRE(mmap(slots[0], MOVED * PF_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+			slots[0], "mmap");
+	}
+	pf_note("two walks take %.3f s", took);
+}
+
 /* Nothing is there to unfold: it works and changes nothing. */
 static void empty(void)
 {
@@ -299,6 +382,7 @@ static const struct pf_test tests[] = {
 	{ "stopped", stopped },
 	{ "stop_spares_others", stop_spares_others },
 	{ "unloaded", unloaded },
+	{ "moved", moved },
 	{ "empty", empty },
 };
 PF_MAIN(tests)
