@@ -51,6 +51,7 @@ static struct pf_frame_tree pf_store_tree = { .root = RB_ROOT };
 static bool pf_cross_nodes = true;
 static atomic64_t pf_frames_allocated;
 static atomic64_t pf_frames_freed;
+static atomic64_t pf_frames_shrunk;
 
 static void pf_store_reap_some(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(pf_store_reap_work, pf_store_reap_some);
@@ -353,13 +354,14 @@ static unsigned long pf_shrink_count(struct shrinker *shrinker, struct shrink_co
 /* Reclaim may come from our own allocations, so a lock that is taken is left alone. */
 static unsigned long pf_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long freed = pf_pool_free_all();
+	unsigned long pages = pf_pool_free_all(), frames;
 
 	if (!down_write_trylock(&pf_store_lock))
-		return freed ?: SHRINK_STOP;
-	freed += pf_store_reap_locked(sc->nr_to_scan);
+		return pages ?: SHRINK_STOP;
+	frames = pf_store_reap_locked(sc->nr_to_scan);
 	up_write(&pf_store_lock);
-	return freed;
+	atomic64_add(frames, &pf_frames_shrunk);
+	return pages + frames;
 }
 
 /**
@@ -384,6 +386,14 @@ unsigned long pf_store_allocated(void)
 unsigned long pf_store_freed(void)
 {
 	return atomic64_read(&pf_frames_freed);
+}
+
+/**
+ * pf_store_shrunk() - how many of these because the host was short of memory
+ */
+unsigned long pf_store_shrunk(void)
+{
+	return atomic64_read(&pf_frames_shrunk);
 }
 
 /**

@@ -32,6 +32,7 @@ void pf_store_reap_all(void);
 unsigned long pf_store_frames(void);
 unsigned long pf_store_allocated(void);
 unsigned long pf_store_freed(void);
+unsigned long pf_store_shrunk(void);
 size_t pf_store_bytes(void);
 int pf_store_set_cross_nodes(bool cross);
 bool pf_store_cross_nodes(void);

@@ -313,6 +313,7 @@ PF_NUMBER(general_profit_bytes, "%lld", (s64)(pf_saved_bytes() - pf_metadata_byt
 PF_NUMBER(passes, "%llu", (u64)atomic64_read(&pf_totals.passes));
 PF_NUMBER(frames_allocated, "%lu", pf_store_allocated());
 PF_NUMBER(frames_freed, "%lu", pf_store_freed());
+PF_NUMBER(frames_shrunk, "%lu", pf_store_shrunk());
 PF_NUMBER(cpu_ns, "%llu", (u64)atomic64_read(&pf_totals.cpu_ns));
 
 /* Files that show a counter of a table. */
@@ -392,6 +393,7 @@ static struct attribute *pf_root_attrs[] = {
 	&pf_attr_passes.attr,
 	&pf_attr_frames_allocated.attr,
 	&pf_attr_frames_freed.attr,
+	&pf_attr_frames_shrunk.attr,
 	&pf_attr_cpu_ns.attr,
 	PF_EVENTS(PF_LIST_EVENT)
 	NULL
