@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "domain.h"
+#include "fault.h"
 
 /* Protects the list, the numbers, and the last put. */
 static DEFINE_MUTEX(pf_domains_lock);
@@ -18,7 +19,8 @@ static u32 pf_domain_last;
 
 static struct pf_domain *pf_domain_new(const char *name)
 {
-	struct pf_domain *domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+	struct pf_domain *domain =
+		pf_fault(PF_FAULT_DOMAIN) ? NULL : kzalloc(sizeof(*domain), GFP_KERNEL);
 
 	if (!domain)
 		return NULL;

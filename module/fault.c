@@ -18,6 +18,8 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_UNFOLD] = "unfold",
 	[PF_FAULT_WORKER] = "worker",
 	[PF_FAULT_VM] = "vm",
+	[PF_FAULT_DOMAIN] = "domain",
+	[PF_FAULT_SNAPSHOT] = "snapshot",
 };
 
 unsigned long pf_fault_sites;

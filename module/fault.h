@@ -22,6 +22,8 @@ enum pf_fault_site {
 	PF_FAULT_UNFOLD,	/* the private copy */
 	PF_FAULT_WORKER,	/* a scan thread */
 	PF_FAULT_VM,		/* registering a VM */
+	PF_FAULT_DOMAIN,	/* its domain */
+	PF_FAULT_SNAPSHOT,	/* room to unfold in */
 	PF_NR_FAULT_SITES,
 };
 

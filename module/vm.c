@@ -378,7 +378,8 @@ static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
 		return -ENOENT;
 	if (!pf_vm_get_users(vm))
 		return 0;
-	unfold.snap = kmalloc(sizeof(*unfold.snap), GFP_KERNEL);
+	unfold.snap = pf_fault(PF_FAULT_SNAPSHOT) ? NULL :
+						    kmalloc(sizeof(*unfold.snap), GFP_KERNEL);
 	if (!unfold.snap) {
 		err = -ENOMEM;
 		goto put_users;
