@@ -44,7 +44,7 @@
  * @vma: the mapping it belongs to
  * @pfn: the page whose migration entry is expected
  * @saved: that entry, once it is taken
- * @taken: whether it was there
+ * @taken: whether what was looked for was there
  */
 struct pf_entry {
 	struct vm_area_struct *vma;
@@ -81,6 +81,15 @@ static int pf_entry_restore(pte_t *pte, unsigned long addr, void *data)
 static int pf_entry_soft_dirty(pte_t *pte, unsigned long addr, void *data)
 {
 	set_pte(pte, pte_mksoft_dirty(ptep_get(pte)));
+	return 0;
+}
+
+static int pf_entry_is_zero(pte_t *pte, unsigned long addr, void *data)
+{
+	struct pf_entry *entry = data;
+	pte_t now = ptep_get(pte);
+
+	entry->taken = pte_present(now) && is_zero_pfn(pte_pfn(now));
 	return 0;
 }
 
@@ -159,6 +168,18 @@ static enum pf_stat pf_swap_zero(struct vm_area_struct *vma, unsigned long addr,
 	return PF_STAT_ZERO_FOLDS;
 }
 
+/*
+ * No page is there any more: splitting a huge page makes the core itself map the zero page in the
+ * place of pages of zeros, from 6.12 on. But the VM may also have given the page back meanwhile.
+ */
+static enum pf_stat pf_swapped_zero(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct pf_entry entry = { .vma = vma };
+
+	apply_to_existing_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_is_zero, &entry);
+	return entry.taken ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
+}
+
 static bool pf_page_equals(struct page *page, struct page *target)
 {
 	void *data = kmap_local_page(page), *frame;
@@ -185,9 +206,8 @@ static enum pf_stat pf_fold_one(struct pf_fold *fold, struct vm_area_struct *vma
 	if (!(fold->src[i] & MIGRATE_PFN_MIGRATE))
 		return PF_SKIP_BUSY;
 	page = migrate_pfn_to_page(fold->src[i]);
-	/* Splitting a huge page makes the core itself give up pages of zeros, from 6.12 on. */
 	if (!page)
-		return target == PF_TARGET_ZERO ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
+		return target == PF_TARGET_ZERO ? pf_swapped_zero(vma, addr) : PF_SKIP_CHANGED;
 	skip = pf_page_skip(page);
 	if (skip != PF_SKIP_NONE)
 		return skip;
