@@ -75,6 +75,7 @@ static void pf_pair_look(struct pf_pair *pair, const struct pf_frame_key *key, s
 	void *x = kmap_local_page(page), *y = kmap_local_page(other);
 
 	pair->equal = pf_page_equal(x, y);
+	pair->node = page_to_nid(other);
 	kunmap_local(y);
 	kunmap_local(x);
 	pair->stale = false;
@@ -198,6 +199,17 @@ unsigned int pf_pair_compare(struct pf_worker *worker, struct pf_vm *vm)
 	return bitmap_weight(worker->paired, PF_REGION_PAGES);
 }
 
+/*
+ * May both pages of a pair share this frame? merge_across_nodes may have changed since they met; it
+ * cannot any more while there is a frame.
+ */
+static bool pf_pair_may_share(const struct pf_pair *pair, struct page *page, struct page *frame)
+{
+	int node = page_to_nid(frame);
+
+	return pf_store_cross_nodes() || (node == page_to_nid(page) && node == pair->node);
+}
+
 /**
  * pf_pair_make_frames() - make the frames of equal pairs
  * @worker: who scans; holds the range's pages
@@ -221,6 +233,12 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 			      pf_store_add(&key, worker->page[pair->i], &changed);
 		if (!pair->frame) {
 			worker->turn.count[changed ? PF_SKIP_CHANGED : PF_SKIP_NOMEM]++;
+			continue;
+		}
+		if (!pf_pair_may_share(pair, worker->page[pair->i], pair->frame)) {
+			put_page(pair->frame);
+			pair->frame = NULL;
+			worker->turn.count[PF_SKIP_CHANGED]++;
 			continue;
 		}
 		if (!worker->target[pair->i]) {

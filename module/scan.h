@@ -37,6 +37,7 @@ extern struct pf_knobs pf_knobs;
  * @place: where the other one was seen
  * @frame: what both are to be folded with, with a reference; or NULL
  * @i: the page's index in the range
+ * @node: NUMA node of the other one
  * @equal: they were equal when compared
  * @stale: the hint is out of date, not merely one of another content that looks alike
  * @huge: the other one belongs to a huge page
@@ -45,6 +46,7 @@ struct pf_pair {
 	struct pf_place place;
 	struct page *frame;
 	u16 i;
+	s16 node;
 	bool equal;
 	bool stale;
 	bool huge;
