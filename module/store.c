@@ -457,9 +457,12 @@ int pf_store_init(void)
 	pf_store_shrinker->count_objects = pf_shrink_count;
 	pf_store_shrinker->scan_objects = pf_shrink_scan;
 	pf_store_shrinker->seeks = DEFAULT_SEEKS;
-	pf_shrinker_register(pf_store_shrinker);
+	if (pf_shrinker_register(pf_store_shrinker))
+		goto free_shrinker;
 	return 0;
 
+free_shrinker:
+	shrinker_free(pf_store_shrinker);
 destroy_cache:
 	kmem_cache_destroy(pf_frame_cache);
 free_pool:

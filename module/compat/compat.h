@@ -104,10 +104,9 @@ static inline struct shrinker *shrinker_alloc(unsigned int flags, const char *fm
 	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
 }
 
-static inline void pf_shrinker_register(struct shrinker *shrinker)
+static inline int pf_shrinker_register(struct shrinker *shrinker)
 {
-	/* Only a shrinker that knows memory cgroups can fail to register. */
-	WARN_ON_ONCE(register_shrinker(shrinker, "pagefold"));
+	return register_shrinker(shrinker, "pagefold");
 }
 
 static inline void shrinker_free(struct shrinker *shrinker)
@@ -116,7 +115,12 @@ static inline void shrinker_free(struct shrinker *shrinker)
 	kfree(shrinker);
 }
 #else
-#define pf_shrinker_register(shrinker) shrinker_register(shrinker)
+/* What could fail has been done when it was allocated. */
+static inline int pf_shrinker_register(struct shrinker *shrinker)
+{
+	shrinker_register(shrinker);
+	return 0;
+}
 #endif
 
 #endif /* PF_COMPAT_H */
