@@ -68,7 +68,7 @@ struct pf_stats {
  * @hold: histogram of mmap lock hold times
  * @hold_max_ns: the longest
  * @folded_pages: gauge: pages of VMs that map frames now
- * @zero_pages: gauge: pages of VMs that were zero and are no pages any more
+ * @zero_pages: gauge: pages of VMs that map the kernel's zero page since they were folded
  * @regions: gauge: region records
  * @passes: times that every VM completed a pass
  * @cpu_ns: CPU time of the scan threads
