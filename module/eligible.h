@@ -5,13 +5,9 @@
 
 #include <linux/mm_types.h>
 
+#include "config.h"
 #include "hint.h"
 #include "stats.h"
-
-enum pf_policy {
-	PF_POLICY_MADVISE,	/* only what the VMM offered: MADV_MERGEABLE */
-	PF_POLICY_ALWAYS,	/* all anonymous memory that may be folded */
-};
 
 /* Where hints can name a page: see PF_HINT_PAGE_BITS. */
 #define PF_MAX_ADDRESS	BIT(PF_HINT_PAGE_BITS + PAGE_SHIFT)

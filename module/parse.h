@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-#include "vm.h"
+#include "config.h"
 
 int pf_parse_uint(const char *buf, size_t len, unsigned int min, unsigned int max,
 		  unsigned int *value);

@@ -8,30 +8,13 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
+#include "config.h"
 #include "eligible.h"
 #include "stats.h"
 #include "turn.h"
 #include "unfold.h"
 
-#define PF_NAME_MAX	64	/* with its NUL */
-
 struct pf_domain;
-
-/**
- * struct pf_vm_config - what is said about a VM when it is registered
- * @pid: of the process, as seen from the initial namespace
- * @name: for people
- * @domain: name of the domain
- * @policy: which memory may be folded
- * @share: of the scan time
- */
-struct pf_vm_config {
-	pid_t pid;
-	char name[PF_NAME_MAX];
-	char domain[PF_NAME_MAX];
-	enum pf_policy policy;
-	u32 share;
-};
 
 /**
  * struct pf_vm - a registered VM

@@ -8,6 +8,7 @@
 #define SHIM_LINUX_KERNEL_H
 
 #include <limits.h>
+#include <stdio.h>
 
 #include <linux/types.h>
 
