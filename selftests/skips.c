@@ -220,6 +220,29 @@ static void mixed_vmas(void)
 	CHECK(pf_wrong(mem, PAGES, pairs) == 0, "content changed");
 }
 
+/*
+ * Pages that were faulted in lately wait in a list of their CPU. The first ones of a pass are brought
+ * out, those that come after that wait for the next pass: so pages come all the time.
+ */
+static void fresh(void)
+{
+	const size_t step = 512, count = 16;
+	char *mem = pf_map(step * count, PF_PLAIN);
+	pid_t self = getpid();
+	size_t i;
+
+	pf_register(self, "");
+	pf_run(1);
+	CHECK(PF_UNTIL(({
+		madvise(mem, step * count * PF_PAGE, MADV_DONTNEED);
+		for (i = 0; i < count; i++)
+			pf_fill(pf_page(mem, i * step), 1 + i);
+		pf_get("skipped/fresh") > 0;
+	})), "none counted in %lld passes", pf_get("vms/%d/passes", self));
+	for (i = 0; i < count; i++)
+		CHECK(pf_is(pf_page(mem, i * step), 1 + i), "content changed");
+}
+
 static const struct pf_test tests[] = {
 	{ "locked", locked },
 	{ "lazily_freed", lazily_freed },
@@ -229,5 +252,6 @@ static const struct pf_test tests[] = {
 	{ "ksm", ksm },
 	{ "large", large },
 	{ "mixed_vmas", mixed_vmas },
+	{ "fresh", fresh },
 };
 PF_MAIN(tests)

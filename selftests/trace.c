@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * trace.c: each thing that changes is told by its tracepoint, once, with numbers that are right.
+ */
+#include "pf.h"
+
+#define PAGES 1024
+#define TRACING "/sys/kernel/tracing/"
+
+static char trace[1 << 20];
+
+static uint64_t kinds(size_t i)
+{
+	return i % 4 == 0 ? 0 : 1 + i / 8;
+}
+
+static void trace_begin(void)
+{
+	if (access(TRACING "events/pagefold/enable", W_OK))
+		pf_skip("no tracing");
+	pf_file_write(TRACING "buffer_size_kb", "4096");
+	REQUIRE(pf_file_write(TRACING "trace", " "), "the trace cannot be emptied");
+	REQUIRE(pf_file_write(TRACING "events/pagefold/enable", "1"), "events/pagefold");
+}
+
+static void trace_end(void)
+{
+	FILE *file = fopen(TRACING "trace", "re");
+
+	REQUIRE(file, "trace: %s", strerror(errno));
+	trace[fread(trace, 1, sizeof(trace) - 1, file)] = 0;
+	fclose(file);
+	REQUIRE(pf_file_write(TRACING "events/pagefold/enable", "0"), "events/pagefold");
+}
+
+/*
+ * How often event @name was told with the text @with, and the sum of the numbers behind @field in
+ * these.
+ */
+static long long told(const char *name, const char *with, const char *field, long long *sum)
+{
+	long long count = 0;
+	char *line, *end, *at;
+
+	*sum = 0;
+	for (line = trace; *line; line = end + !!*end) {
+		char event[64];
+
+		end = line + strcspn(line, "\n");
+		snprintf(event, sizeof(event), " pagefold_%s: ", name);
+		at = strstr(line, event);
+		if (!at || at > end)
+			continue;
+		if (with && (!(at = strstr(line, with)) || at > end))
+			continue;
+		count++;
+		at = field ? strstr(line, field) : NULL;
+		if (at && at < end)
+			*sum += atoll(at + strlen(field));
+	}
+	return count;
+}
+
+static void each(void)
+{
+	long long count, sum, folds, zeros;
+	char pid[32], attr[64], *mem;
+
+	trace_begin();
+	mem = pf_map(PAGES, PF_PLAIN);
+	pf_fill_all(mem, PAGES, kinds);
+	pf_settle(mem);
+	pf_register(getpid(), "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") + pf_get("zero_pages") == PAGES), "%lld and %lld",
+		pf_get("folded_pages"), pf_get("zero_pages"));
+	folds = pf_get("folds");
+	zeros = pf_get("zero_folds");
+	pf_fill(pf_page(mem, 1), 7001);
+	pf_fill(pf_page(mem, 4), 7002);
+	REQUIRE(PF_UNTIL(pf_get("cow_breaks") > 0 && pf_get("zero_breaks") > 0), "no breaks");
+	pf_run(0);
+	sprintf(attr, "vms/%d/domain", getpid());
+	REQUIRE(pf_put(attr, "other") == 0, "domain");
+	pf_run(2);
+	pf_run(0);
+	pf_set("unregister", getpid());
+	trace_end();
+
+	sprintf(pid, "pid=%d ", getpid());
+	count = told("vm_add", pid, "pages=", &sum);
+	CHECK(count == 1 && sum >= PAGES, "vm_add %lld times, %lld pages", count, sum);
+	count = told("vm_del", pid, "pages=", &sum);
+	CHECK(count == 1 && sum == 0, "vm_del %lld times, %lld pages", count, sum);
+	CHECK(told("vm_pass", pid, NULL, &sum) > 1, "vm_pass");
+	CHECK(told("vm_domain", pid, NULL, &sum) == 1, "vm_domain");
+	told("fold", pid, "folded=", &sum);
+	CHECK(sum == folds, "%lld of %lld folds told", sum, folds);
+	told("fold", pid, "zero=", &sum);
+	CHECK(sum == zeros, "%lld of %lld zero folds told", sum, zeros);
+	told("cow_break", pid, "pages=", &sum);
+	CHECK(sum == pf_get("cow_breaks"), "%lld of %lld COW breaks told", sum, pf_get("cow_breaks"));
+	told("zero_break", pid, "pages=", &sum);
+	CHECK(sum == pf_get("zero_breaks"), "%lld of %lld zero breaks told", sum, pf_get("zero_breaks"));
+	told("unfold", pid, "pages=", &sum);
+	CHECK(sum == pf_get("unfolds") && sum > 0, "%lld of %lld unfolds told", sum, pf_get("unfolds"));
+	count = told("frame_new", NULL, NULL, &sum);
+	CHECK(count > 0 && count <= pf_get("frames_allocated"), "frame_new %lld times", count);
+	CHECK(told("frame_free", NULL, NULL, &sum) == count, "frame_free");
+	CHECK(told("run", "run=1", NULL, &sum) == 1, "run=1");
+	CHECK(told("run", "run=0", NULL, &sum) == 2, "run=0");
+	CHECK(told("run", "run=2", NULL, &sum) == 1, "run=2");
+	CHECK(pf_wrong(mem, 1, kinds) == 0, "content changed");
+}
+
+static void huge_split(void)
+{
+	long long count, sum;
+	char pid[32], *mem;
+
+	if (!pf_file_write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise"))
+		pf_skip("no transparent huge pages");
+	trace_begin();
+	mem = pf_map(512, PF_MERGEABLE | PF_HUGEPAGE);
+	pf_fill_all(mem, 512, kinds);
+	if (pf_smaps(getpid(), mem, "AnonHugePages") != 2048)
+		pf_skip("no huge page to be had");
+	pf_settle(mem);
+	pf_register(getpid(), "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("huge_splits") > 0), "not split");
+	pf_run(0);
+	trace_end();
+	sprintf(pid, "pid=%d ", getpid());
+	count = told("huge_split", pid, "pages=", &sum);
+	CHECK(count == pf_get("huge_splits") && sum >= 64, "huge_split %lld times, %lld pages", count, sum);
+}
+
+static const struct pf_test tests[] = {
+	{ "each", each },
+	{ "huge_split", huge_split },
+};
+PF_MAIN(tests)
