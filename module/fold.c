@@ -27,6 +27,9 @@
  * The mmap lock and the VMA's lock come before the pages are stabilised and go after they are
  * released: a fault waits for a migration entry with one of them held for reading, so taking them
  * in between deadlocks.
+ *
+ * The mmap lock belongs to the VM, and a task of it that hangs may hold it for ever. So nobody here
+ * waits for it in a way that stopping the scan, or killing whoever unfolds, could not end.
  */
 #include <linux/highmem.h>
 #include <linux/ktime.h>
@@ -274,7 +277,11 @@ void pf_fold_pages(struct pf_fold *fold)
 {
 	u64 begin;
 
-	mmap_write_lock(fold->mm);
+	fold->hold_ns = 0;
+	if (mmap_write_lock_killable(fold->mm)) {
+		pf_fold_all_skip(fold, PF_SKIP_BUSY);
+		return;
+	}
 	begin = ktime_get_ns();
 	pf_fold_locked(fold);
 	fold->hold_ns = ktime_get_ns() - begin;
@@ -305,7 +312,8 @@ void pf_fold_drain(struct mm_struct *mm, unsigned long addr)
 	};
 	struct vm_area_struct *vma;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr && pf_vma_skip(vma, PF_POLICY_ALWAYS) == PF_SKIP_NONE) {
 		migrate.vma = vma;

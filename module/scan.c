@@ -12,6 +12,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 
@@ -273,7 +274,7 @@ static void pf_scan_pass_over(struct pf_worker *worker, struct pf_vm *vm,
 
 /*
  * The next range of the VM that may be scanned: its address, and its pages; 0 when the pass is
- * over.
+ * over, or the thread is to stop.
  */
 static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *vm,
 				       unsigned long *start)
@@ -282,7 +283,8 @@ static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *v
 	struct vm_area_struct *vma;
 	unsigned long end = 0;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return 0;
 	while ((vma = find_vma(mm, vm->cursor))) {
 		enum pf_stat skip = pf_vma_skip(vma, READ_ONCE(vm->policy));
 
@@ -353,7 +355,8 @@ static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
 	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && !kthread_should_stop()) {
 		nr = pf_scan_next_range(worker, vm, &start);
 		if (!nr) {
-			due_ns = pf_pass_end(vm);
+			if (!fatal_signal_pending(current))
+				due_ns = pf_pass_end(vm);
 			break;
 		}
 		pf_range_scan(worker, vm, start, nr);
@@ -449,6 +452,8 @@ static int pf_worker_run(void *data)
 	struct pf_worker *worker = data;
 
 	set_freezable();
+	/* From pf_scan_stop(): ends a wait for a lock of a VM. */
+	allow_kernel_signal(SIGKILL);
 	set_user_nice(current, PF_SCAN_NICE);
 	pf_worker_set_percent(worker);
 	while (!kthread_should_stop()) {
@@ -519,6 +524,7 @@ void pf_scan_stop(void)
 	for (i = 0; i < PF_THREADS_MAX; i++) {
 		if (!pf_workers[i])
 			continue;
+		send_sig(SIGKILL, pf_workers[i]->task, 1);
 		kthread_stop(pf_workers[i]->task);
 		kvfree(pf_workers[i]);
 		pf_workers[i] = NULL;

@@ -66,7 +66,7 @@ static void pf_snapshot_see_hinted(struct pf_snapshot *snap)
  *
  * Context: takes the mmap lock for reading; may sleep.
  * Return: 0, and the caller calls pf_snapshot_done(); -EAGAIN when the range keeps changing;
- * -ENOMEM; -EFAULT or -EINVAL when nothing is mapped there.
+ * -ENOMEM; -EINTR when the thread is to stop; -EFAULT or -EINVAL when nothing is mapped there.
  */
 int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
 		     unsigned int nr)
@@ -88,9 +88,11 @@ int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned lo
 
 	memset(snap->pfn, 0, nr * sizeof(snap->pfn[0]));
 	range.notifier_seq = mmu_interval_read_begin(&snap->watch);
-	mmap_read_lock(mm);
-	err = hmm_range_fault(&range);
-	mmap_read_unlock(mm);
+	err = mmap_read_lock_killable(mm);
+	if (!err) {
+		err = hmm_range_fault(&range);
+		mmap_read_unlock(mm);
+	}
 	if (err) {
 		mmu_interval_notifier_remove(&snap->watch);
 		return err == -EBUSY ? -EAGAIN : err;

@@ -103,7 +103,7 @@ static bool pf_unfold_orphaned(struct mm_struct *mm)
  * @addr: of a page that is folded
  *
  * Context: takes the mmap lock for reading; may sleep.
- * Return: 0, also when the mapping is gone; -ENOMEM; -EBUSY when the core refuses.
+ * Return: 0, also when the mapping is gone; -ENOMEM; -EBUSY when the core refuses; -EINTR.
  */
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 {
@@ -112,7 +112,8 @@ int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 
 	if (pf_fault(PF_FAULT_UNFOLD))
 		return -ENOMEM;
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr && vma_is_anonymous(vma))
 		fault = handle_mm_fault(vma, addr, PF_FAULT_UNSHARE | FAULT_FLAG_REMOTE, NULL);
@@ -138,7 +139,8 @@ static int pf_unfold_hidden(struct mm_struct *mm, unsigned long addr)
 	bool foreign;
 	long got;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	got = pf_get_user_pages_remote(mm, addr, 1, FOLL_FORCE | FOLL_NOFAULT | FOLL_GET, &page);
 	mmap_read_unlock(mm);
 	if (got != 1)
@@ -200,13 +202,17 @@ static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsign
 	return -EBUSY;
 }
 
-/* The next range of @mm at or above *@addr that can hold folded pages, at most one region. */
-static unsigned int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
+/*
+ * The next range of @mm at or above *@addr that can hold folded pages, at most one region: its
+ * pages, 0 behind the last, or an error.
+ */
+static int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 {
 	struct vm_area_struct *vma;
 	unsigned long end = 0;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	while ((vma = find_vma(mm, *addr))) {
 		if (vma_is_anonymous(vma) && vma->anon_vma)
 			break;
@@ -248,12 +254,11 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 	struct pf_moves *moves = unfold->moves;
 	unsigned long addr = 0;
 	bool any = false;
-	unsigned int nr;
-	int found, before;
+	int nr = 0, found, before;
 
 	WRITE_ONCE(moves->walk, 0);
 	before = atomic_read(&moves->nr);
-	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr))) {
+	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr)) > 0) {
 		found = pf_unfold_range(unfold, addr, nr);
 		if (found < 0)
 			return found;
@@ -263,6 +268,8 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 		WRITE_ONCE(moves->walk, addr);
 		cond_resched();
 	}
+	if (nr < 0)
+		return nr;
 	return any || atomic_read(&moves->nr) != before;
 }
 
