@@ -123,7 +123,7 @@ static int pf_hints_fit(void)
 	if (!pf_hints_may_take(want))
 		err = -ENOMEM;
 	else if (want != pf_hints.nr_buckets ||
-	    pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+		 pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
 		err = pf_hint_table_resize(&pf_hints, want, pages);
 	up_write(&pf_hint_lock);
 	return err;

@@ -5,9 +5,9 @@
  * The core does the copying, by a fault that asks for a page of the mapping's own: it works on
  * read-only mappings too, charges the VM, and changes no permission. No table is changed here.
  *
- * What must be found are all frames that the address space maps, also those whose mapping may not be
- * read any more, or that mremap() carries from before the walk to behind it. So the walk is repeated
- * until one finds nothing, and nothing that it had yet to see has been moved meanwhile.
+ * What must be found are all frames that the address space maps, also those whose mapping may not
+ * be read any more, or that mremap() carries from before the walk to behind it. So the walk is
+ * repeated until one finds nothing, and nothing that it had yet to see has been moved meanwhile.
  *
  * Zero pages stay as they are: they are shared with nobody.
  */
@@ -24,7 +24,7 @@
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
-/* As often the address space is walked through in vain; only who moves memory all the time gets there. */
+/* As often the address space is walked; only who moves memory all the time gets there. */
 #define PF_UNFOLD_WALKS		64
 
 /* How many want the unfolding that a write of run began to end, and whether the module goes. */
@@ -203,8 +203,8 @@ static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsign
 }
 
 /*
- * The next range of @mm at or above *@addr that can hold folded pages, at most one region: its pages,
- * 0 behind the last, or an error.
+ * The next range of @mm at or above *@addr that can hold folded pages, at most one region: its
+ * pages, 0 behind the last, or an error.
  */
 static int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 {
@@ -245,8 +245,8 @@ void pf_unfold_moved(struct pf_moves *moves, unsigned long end)
  * Go once through the address space: 1 if anything was unfolded or may have been missed, 0 if not,
  * or an error.
  *
- * The walk takes the mmap lock before it looks at the first page: a move that began before has ended
- * then, and one that begins after it is counted.
+ * The walk takes the mmap lock before it looks at the first page: a move that began before has
+ * ended then, and one that begins after it is counted.
  */
 static int pf_unfold_walk(struct pf_unfold *unfold)
 {

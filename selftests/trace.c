@@ -11,7 +11,7 @@ static char trace[1 << 20];
 
 static uint64_t kinds(size_t i)
 {
-	return i % 4 == 0 ? 0 : 1 + i / 2;
+	return i % 4 == 0 ? 0 : 1 + i / 8;
 }
 
 static void trace_begin(void)

@@ -118,7 +118,7 @@ static void under_load(void)
 		load_and_run(getpid());
 		if (round % 2)
 			pf_set("threads", 4);
-		REQUIRE(PF_UNTIL(pf_get("folds") + pf_get("zero_folds") > 40 * round), "round %d: %lld folds",
+		REQUIRE(PF_UNTIL(pf_get("folds") + pf_get("zero_folds") > 10 * round), "round %d: %lld folds",
 			round, pf_get("folds"));
 		REQUIRE(PF_UNTIL(atomic_load(&steps) > before + 50), "writers hang");
 		unload_now();
