@@ -179,7 +179,7 @@ static enum pf_stat pf_swapped_zero(struct vm_area_struct *vma, unsigned long ad
 {
 	struct pf_entry entry = { .vma = vma };
 
-	apply_to_existing_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_is_zero, &entry);
+	apply_to_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_is_zero, &entry);
 	return entry.taken ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
 }
 
