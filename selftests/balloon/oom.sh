@@ -89,13 +89,22 @@ no_process_was_killed()
 	number_of oom_kill /proc/vmstat && note "oom_kill $value" && { [ -z "$ours" ] || expect [ "$value" = 0 ]; }
 }
 
+# C6: a device that did not offer its pages keeps them, and the guest's own killer has to help.
+nothing_comes_back_unoffered()
+{
+	unplug && plug free-page-reporting=on && until_true bound && target 250 && until_true actual_is 250 &&
+		must ask work 400 && until_true work_ended && note "the work: $answer" && expect [ "$how" = killed ] &&
+		actual && expect [ "$value" = 250 ]
+}
+
 console_is_clean()
 {
 	console_clean
 }
 
 subtests=(work_is_done_under_balloon memory_was_given_for_it target_is_met_again without_reporting_too
-	target_before_driver recovered_in_five_seconds no_process_was_killed console_is_clean)
+	target_before_driver recovered_in_five_seconds no_process_was_killed nothing_comes_back_unoffered
+	console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot oom $MIB 1 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"
