@@ -241,7 +241,7 @@ modprobe_prefers_ours()
 	answer=$(/sbin/modprobe -d "$(readlink -f "$root")" -S "$(<"$PF_BUILD/kernels/$KERNEL/release")" \
 		-C "$PF_TOP/virtio-balloon-guest/modprobe.d" -n -v virtio_balloon 2>&1)
 	note "$answer"
-	[[ $answer == 'install '*' pagefold_balloon || '*' virtio_balloon'* ]]
+	[[ $answer == *'install '*' pagefold_balloon || '*' virtio_balloon'* ]]
 }
 
 # The guest's own free memory, no target at all.
