@@ -204,6 +204,8 @@ int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterli
 
 	if (READ_ONCE(b->reset))
 		return -ESHUTDOWN;
+	/* Before others come back: the sender has filled the buffer that was next. */
+	next = pb_queue_next(queue);
 	/*
 	 * An acknowledgment too many must not be taken for that of what is sent now. Looking makes
 	 * the ring break.
@@ -211,7 +213,6 @@ int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterli
 	pb_queue_drain(queue);
 	if (virtqueue_is_broken(queue->vq))
 		return pb_queue_broken(b, queue);
-	next = pb_queue_next(queue);
 	if (out)
 		err = virtqueue_add_outbuf(queue->vq, sg, nr, &queue->token[next],
 					   GFP_NOWAIT | __GFP_NOWARN);
