@@ -12,7 +12,8 @@
 . /host/balloon/kvm.lib.sh
 
 MIB=256
-LOW=128
+# Above the floor of such a guest, which is 136 MiB
+LOW=160
 HELD=64
 KINDS=16
 EQUAL=$((HELD * 256 - KINDS))
