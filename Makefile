@@ -12,7 +12,7 @@ debug := $(if $(filter-out 0,$(DEBUG)),--debug)
 strict := $(if $(filter-out 0,$(W)),--strict)
 
 help:
-	@echo 'make demo               three KVM guests, folded before your eyes'
+	@echo 'make demo               three KVM guests folded before your eyes, one ballooned down and back'
 	@echo 'make check              every test; K=name runs one, KERNEL=7 the newest kernel'
 	@echo 'make check-long         the storms and soaks that take too long for make check'
 	@echo 'make bench              instructions beside mainline KSM, on 6.1 and 6.12'

@@ -124,6 +124,23 @@ verify()
 	done
 }
 
+# While the checksums are computed it boots; it is too late for the tables above.
+start_balloon()
+{
+	bash /files/demo-balloon.sh >/run/demo-balloon 2>&1 &
+	balloon=$!
+}
+
+# What its script says for itself, and why it failed if it did.
+finish_balloon()
+{
+	wait "$balloon"
+	local rc=$?
+
+	grep -E '^== |^failed: ' /run/demo-balloon
+	[ "$rc" = 0 ] || { cat /run/demo-balloon >&2; exit 1; }
+}
+
 tell "loading pagefold.ko into Linux $(uname -r)"
 insmod "$PF_MODULES/pagefold.ko" || fail "insmod pagefold.ko"
 "$PF_CTL/udev/start" || fail "udevd did not start"
@@ -137,7 +154,9 @@ fold
 saved=$(<"$pagefold/saved_bytes")
 echo "saved $(mib "$saved") MiB of $(mib "$before") MiB ($((100 * saved / before)) %)"
 [ "$saved" -gt 0 ] || fail "nothing was saved"
+start_balloon
 verify "while folded"
+finish_balloon
 tell "guest rewrite wrote $((($(pf-guest rounds rewrite) - rounds) * 64)) pages meanwhile"
 rmmod pagefold || fail "rmmod pagefold"
 tell "pagefold.ko is removed, the guests run on"

@@ -116,7 +116,7 @@ struct pb_rates {
  * @held: pages that the device has taken and acknowledged, of all kinds
  * @info: held pages of 4 KiB, movable
  * @inflate_pfns: buffer of @inflate, of who has claimed it
- * @deflate_pfns: buffer of @deflate, of who has claimed it
+ * @deflate_pfns: buffers of @deflate, of who has claimed it
  * @sg: ranges for @report, of who has claimed it; page_reporting brings its own
  * @adjust: ballooned pages are missing in MemTotal
  * @reporting: blocks go through @report
@@ -176,7 +176,7 @@ struct pb_balloon {
 	struct balloon_dev_info info;
 
 	__virtio32 *inflate_pfns;
-	__virtio32 *deflate_pfns;
+	__virtio32 *deflate_pfns[PB_QUEUE_DEPTH];
 	struct scatterlist sg[PB_REPORT_MAX];
 
 	bool adjust;

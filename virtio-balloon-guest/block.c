@@ -276,14 +276,15 @@ static unsigned long pb_blocks_pop(struct pb_balloon *b, enum pb_way way, unsign
 static int pb_blocks_announce(struct pb_balloon *b, struct list_head *batch,
 			      enum pb_patience patience)
 {
+	__virtio32 *pfns = b->deflate_pfns[pb_queue_next(&b->deflate)];
 	struct scatterlist sg;
 	unsigned int used = 0;
 	struct page *page;
 	int err;
 
 	list_for_each_entry(page, batch, lru)
-		used = pb_pfns_add(b, b->deflate_pfns, used, page, 1UL << pb_block_order(page));
-	sg_init_one(&sg, b->deflate_pfns, used * sizeof(*b->deflate_pfns));
+		used = pb_pfns_add(b, pfns, used, page, 1UL << pb_block_order(page));
+	sg_init_one(&sg, pfns, used * sizeof(*pfns));
 	err = pb_queue_send(b, &b->deflate, &sg, 1, true);
 	if (!err && b->must_tell)
 		err = pb_queue_wait(b, &b->deflate, patience);
@@ -344,7 +345,7 @@ unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned 
 	}
 	if (list_empty(&b->blocks[way]) || !pb_queue_claim(b, &b->deflate, patience))
 		return 0;
-	if (!pb_queue_wait(b, &b->deflate, patience)) {
+	if (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, patience)) {
 		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS),
 				       &batch);
 		if (popped && !pb_blocks_return(b, &batch, patience))
@@ -397,7 +398,7 @@ void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long 
 	if (list_empty(&b->blocks[PB_WAY_INFLATE]) ||
 	    !pb_queue_claim(b, &b->deflate, PB_A_SECOND))
 		return;
-	while (!pb_queue_wait(b, &b->deflate, PB_A_SECOND) &&
+	while (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, PB_A_SECOND) &&
 	       (found = pb_blocks_in_range(b, PB_WAY_INFLATE, start, nr, &batch))) {
 		if (!pb_blocks_return(b, &batch, PB_A_SECOND))
 			break;

@@ -183,6 +183,7 @@ static unsigned long pb_pages_pop(struct pb_balloon *b, unsigned long nr, struct
 static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
 				     enum pb_patience patience)
 {
+	__virtio32 *pfns = b->deflate_pfns[pb_queue_next(&b->deflate)];
 	unsigned int used = 0;
 	struct page *page;
 	LIST_HEAD(pages);
@@ -192,9 +193,9 @@ static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
 	if (!nr)
 		return 0;
 	list_for_each_entry(page, &pages, lru)
-		used = pb_pfns_add(b, b->deflate_pfns, used, page, 1);
-	pb_pfns_sort(b, b->deflate_pfns, used);
-	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns, used);
+		used = pb_pfns_add(b, pfns, used, page, 1);
+	pb_pfns_sort(b, pfns, used);
+	err = pb_pfns_send(b, &b->deflate, pfns, used);
 	if (!err && b->must_tell)
 		err = pb_queue_wait(b, &b->deflate, patience);
 	if (!err || (b->must_tell && b->deflate.pending)) {
@@ -220,7 +221,7 @@ unsigned long pb_pages_deflate(struct pb_balloon *b, unsigned long nr, enum pb_p
 
 	if (list_empty(&b->info.pages) || !pb_queue_claim(b, &b->deflate, patience))
 		return 0;
-	if (!pb_queue_wait(b, &b->deflate, patience))
+	if (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, patience))
 		popped = pb_pages_return(b, nr, patience);
 	pb_queue_release(b, &b->deflate);
 	return popped;
@@ -270,8 +271,8 @@ static int pb_pages_move(struct pb_balloon *b, struct page *new, struct page *ol
 		err = pb_queue_wait(b, &b->inflate, PB_UNTIL_RESET);
 	if (err)
 		return -EAGAIN;
-	pb_pfns_add(b, b->deflate_pfns, 0, old, 1);
-	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns, PB_UNITS);
+	pb_pfns_add(b, b->deflate_pfns[0], 0, old, 1);
+	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns[0], PB_UNITS);
 	if (!err && b->must_tell)
 		err = pb_queue_wait(b, &b->deflate, PB_UNTIL_RESET);
 	/* The device will never look again: the old page stays, the new one is the guest's. */
@@ -307,14 +308,24 @@ static int pb_pages_migrate(struct balloon_dev_info *info, struct page *new, str
  */
 int pb_pages_init(struct pb_balloon *b)
 {
+	int i;
+
 	balloon_devinfo_init(&b->info);
 #if PB_MOVABLE
 	b->info.migratepage = pb_pages_migrate;
 #endif
 	b->inflate_pfns = kmalloc_array(PB_PFNS_MAX, sizeof(*b->inflate_pfns), GFP_KERNEL);
-	b->deflate_pfns = kmalloc_array(PB_PFNS_MAX, sizeof(*b->deflate_pfns), GFP_KERNEL);
-	if (b->inflate_pfns && b->deflate_pfns)
-		return 0;
+	if (!b->inflate_pfns)
+		return -ENOMEM;
+	for (i = 0; i < PB_QUEUE_DEPTH; i++) {
+		b->deflate_pfns[i] = kmalloc_array(PB_PFNS_MAX, sizeof(*b->deflate_pfns[i]),
+						   GFP_KERNEL);
+		if (!b->deflate_pfns[i])
+			goto fail;
+	}
+	return 0;
+
+fail:
 	pb_pages_exit(b);
 	return -ENOMEM;
 }
@@ -325,6 +336,9 @@ int pb_pages_init(struct pb_balloon *b)
  */
 void pb_pages_exit(struct pb_balloon *b)
 {
+	int i;
+
 	kfree(b->inflate_pfns);
-	kfree(b->deflate_pfns);
+	for (i = 0; i < PB_QUEUE_DEPTH; i++)
+		kfree(b->deflate_pfns[i]);
 }

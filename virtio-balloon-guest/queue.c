@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A queue of the device with one buffer at a time on it, and nobody trusted.
+ * A queue of the device with one buffer at a time on it, or a few, and nobody trusted.
  *
  * Memory that the device has is the device's until it says so: a page that is used too early is
  * discarded under whoever uses it. So whoever sends something waits for the acknowledgment, and
@@ -93,11 +93,28 @@ void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue)
 	wake_up_all(&b->wait);
 }
 
-static bool pb_queue_acked(struct pb_queue *queue)
+/* Take back what the device has acknowledged; the ring takes care that each comes back once. */
+static unsigned int pb_queue_drain(struct pb_queue *queue)
 {
 	unsigned int len;
+	char *token;
 
-	return virtqueue_get_buf(queue->vq, &len);
+	while ((token = virtqueue_get_buf(queue->vq, &len))) {
+		__clear_bit(token - queue->token, &queue->out);
+		queue->pending--;
+	}
+	return queue->pending;
+}
+
+/**
+ * pb_queue_next() - which buffer the next one on a queue will be
+ * @queue: claimed, fewer than PB_QUEUE_DEPTH on it
+ *
+ * Return: a number below PB_QUEUE_DEPTH, which is no buffer's that the device has.
+ */
+unsigned int pb_queue_next(struct pb_queue *queue)
+{
+	return ffz(queue->out);
 }
 
 static int pb_queue_broken(struct pb_balloon *b, struct pb_queue *queue)
@@ -117,24 +134,27 @@ bool pb_queue_is_stuck(struct pb_queue *queue)
 }
 
 /**
- * pb_queue_wait() - wait until the device acknowledges what was sent
+ * pb_queue_wait_below() - wait until the device has fewer buffers of a queue
  * @b: the balloon
  * @queue: claimed
+ * @pending: fewer than this many, at least 1
  * @patience: how long to wait
  *
  * Context: may sleep.
- * Return: 0 when nothing is with the device; -EIO if it is broken, -ETIMEDOUT at the end of the
- * patience, -ESHUTDOWN after a reset. With PB_UNTIL_RESET only 0 and -ESHUTDOWN.
+ * Return: 0 when that is so; -EIO if the device is broken, -ETIMEDOUT at the end of the patience,
+ * -ESHUTDOWN after a reset. With PB_UNTIL_RESET only 0 and -ESHUTDOWN.
  */
-int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience)
+int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned int pending,
+			enum pb_patience patience)
 {
 	unsigned long since = jiffies, said = since;
 
-	if (!queue->pending)
+	pending = min(pending, virtqueue_get_vring_size(queue->vq));
+	if (queue->pending < pending)
 		return 0;
 	/* In slices, for a device that breaks wakes nobody. */
-	while (!wait_event_idle_timeout(b->wait, READ_ONCE(b->reset) || pb_queue_acked(queue),
-					HZ / 4)) {
+	while (!wait_event_idle_timeout(b->wait, READ_ONCE(b->reset) ||
+					pb_queue_drain(queue) < pending, HZ / 4)) {
 		if (virtqueue_is_broken(queue->vq) && patience != PB_UNTIL_RESET)
 			return pb_queue_broken(b, queue);
 		if (pb_queue_give_up(b, patience, since))
@@ -148,17 +168,28 @@ int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience
 				 queue->name, (jiffies - since) / HZ);
 		}
 	}
-	if (READ_ONCE(b->reset))
-		return -ESHUTDOWN;
-	queue->pending = false;
-	return 0;
+	return READ_ONCE(b->reset) ? -ESHUTDOWN : 0;
+}
+
+/**
+ * pb_queue_wait() - wait until the device acknowledges all that was sent
+ * @b: the balloon
+ * @queue: claimed
+ * @patience: how long to wait
+ *
+ * Context: may sleep.
+ * Return: 0 when nothing is with the device; else as pb_queue_wait_below().
+ */
+int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience)
+{
+	return pb_queue_wait_below(b, queue, 1, patience);
 }
 
 /**
  * pb_queue_send() - put a buffer on a queue and tell the device
  * @b: the balloon
- * @queue: claimed, nothing on it
- * @sg: the buffer
+ * @queue: claimed, fewer than PB_QUEUE_DEPTH on it
+ * @sg: the buffer, that of pb_queue_next() where there are several
  * @nr: entries of it
  * @out: the device reads it; otherwise it may write to it
  *
@@ -168,24 +199,31 @@ int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience
 int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
 		  unsigned int nr, bool out)
 {
+	unsigned int next;
 	int err;
 
 	if (READ_ONCE(b->reset))
 		return -ESHUTDOWN;
+	/* Before others come back: the sender has filled the buffer that was next. */
+	next = pb_queue_next(queue);
 	/*
-	 * Nothing is on the queue, so nothing can be acknowledged: an acknowledgment too many must
-	 * not be taken for that of what is sent now. Looking makes the ring break.
+	 * An acknowledgment too many must not be taken for that of what is sent now. Looking makes
+	 * the ring break.
 	 */
-	if (queue->pending || pb_queue_acked(queue) || virtqueue_is_broken(queue->vq))
+	pb_queue_drain(queue);
+	if (virtqueue_is_broken(queue->vq))
 		return pb_queue_broken(b, queue);
 	if (out)
-		err = virtqueue_add_outbuf(queue->vq, sg, nr, b, GFP_NOWAIT | __GFP_NOWARN);
+		err = virtqueue_add_outbuf(queue->vq, sg, nr, &queue->token[next],
+					   GFP_NOWAIT | __GFP_NOWARN);
 	else
-		err = virtqueue_add_inbuf(queue->vq, sg, nr, b, GFP_NOWAIT | __GFP_NOWARN);
+		err = virtqueue_add_inbuf(queue->vq, sg, nr, &queue->token[next],
+					  GFP_NOWAIT | __GFP_NOWARN);
 	if (err)
 		return err;
 	/* From here on the device may look, told or not. */
-	queue->pending = true;
+	__set_bit(next, &queue->out);
+	queue->pending++;
 	virtqueue_kick(queue->vq);
 	pb_count(b, PB_COUNT_KICKS, 1);
 	return 0;

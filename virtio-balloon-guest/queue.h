@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A queue of the device with one buffer at a time on it. */
+/* A queue of the device with one buffer at a time on it, or a few. */
 #ifndef PB_QUEUE_H
 #define PB_QUEUE_H
 
@@ -9,18 +9,25 @@ struct pb_balloon;
 struct scatterlist;
 struct virtqueue;
 
+/* Buffers that may be with the device at once, where nobody waits for each of them. */
+#define PB_QUEUE_DEPTH 4
+
 /**
  * struct pb_queue - a queue
  * @vq: of the device, NULL when it has none
  * @name: how it is called in messages
  * @flags: bit PB_QUEUE_CLAIMED: somebody uses it
- * @pending: a buffer is with the device; of who has claimed the queue
+ * @pending: buffers that are with the device; of who has claimed the queue
+ * @out: which those are, a bit each
+ * @token: what tells them apart when they come back
  */
 struct pb_queue {
 	struct virtqueue *vq;
 	const char *name;
 	unsigned long flags;
-	bool pending;
+	unsigned int pending;
+	unsigned long out;
+	char token[PB_QUEUE_DEPTH];
 };
 
 #define PB_QUEUE_CLAIMED 0
@@ -39,6 +46,9 @@ void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue);
 int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
 		  unsigned int nr, bool out);
 int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
+int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned int pending,
+			enum pb_patience patience);
+unsigned int pb_queue_next(struct pb_queue *queue);
 bool pb_queue_is_stuck(struct pb_queue *queue);
 
 #endif /* PB_QUEUE_H */

@@ -12,6 +12,8 @@
 
 /* Getting fewer single pages than this, if more are wanted, is no progress. */
 #define PB_PROGRESS_PAGES	(SZ_1M >> PAGE_SHIFT)
+/* How long the host's idea of the size may be behind. Each word to it costs a guest an exit. */
+#define PB_ACTUAL_TICKS		(HZ / 50)
 /* Above this delay a target counts as unreachable, and is worth a line in the log. */
 #define PB_SAY_MS		1000
 
@@ -194,7 +196,7 @@ static void pb_resize_work(struct work_struct *work)
 {
 	struct pb_balloon *b = container_of(to_delayed_work(work), struct pb_balloon, resize);
 	enum pb_stop why = PB_STOP_NONE;
-	unsigned long held, got;
+	unsigned long held, got, told = jiffies;
 
 	do {
 		pb_resize_read_target(b);
@@ -213,14 +215,17 @@ static void pb_resize_work(struct work_struct *work)
 		} else {
 			got = pb_resize_up(b, b->target - held, &why);
 		}
-		if (got)
+		if (time_after(jiffies, told + PB_ACTUAL_TICKS)) {
 			pb_update_actual(b);
+			told = jiffies;
+		}
 		if (got && why == PB_STOP_NONE)
 			WRITE_ONCE(b->why, PB_STOP_NONE);
 		if (!got && pb_resize_device_fails(b))
 			why = PB_STOP_DEVICE;
 		cond_resched();
 	} while (got && why == PB_STOP_NONE && !READ_ONCE(b->stop));
+	pb_update_actual(b);
 	if (!READ_ONCE(b->stop))
 		pb_resize_rest(b, why);
 }

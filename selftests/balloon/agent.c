@@ -9,10 +9,10 @@
  *   set PATH VALUE
  *   insmod NAME [PARAM…] from /m; rmmod NAME
  *   sh COMMAND           what busybox sh prints, joined by tabs
- *   hold MIB SEED        memory with contents that can be computed again; verify [1: again and again]; drop
+ *   hold MIB SEED [N]    memory with contents that can be computed again, of N kinds; verify; drop
  *   touch MIB            dirty that much anew and give it back; microseconds
  *   work MIB             a child that fills and checks memory; working: how far it is, how it ended
- *   stream               a child that measures bandwidth in slices; streamed: sorted percentiles
+ *   stream               a child that measures bandwidth in slices; streamed: percentiles of its time
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -37,7 +37,12 @@
 #define WORDS	(PAGE / sizeof(uint64_t))
 #define MIB	(1024 * 1024ul)
 #define TEXT	65536
-#define SLICES	20000
+#define SLICES	65536
+
+struct slice {
+	float bandwidth;	/* GiB/s */
+	float seconds;
+};
 
 /* What children tell: shared memory, because a killed child says nothing any more. */
 struct shared {
@@ -45,12 +50,12 @@ struct shared {
 	volatile uint64_t wrong;
 	volatile uint32_t stop;
 	volatile uint32_t slices;
-	float bandwidth[SLICES];	/* GiB/s */
+	struct slice slice[SLICES];
 };
 
 static struct shared *shared;
 static uint64_t *arena;
-static uint64_t arena_pages, arena_seed;
+static uint64_t arena_pages, arena_seed, arena_kinds;
 static pid_t worker, streamer;
 static char text[TEXT];
 static int port;
@@ -229,7 +234,13 @@ static void drop(void)
 	arena_pages = 0;
 }
 
-static void hold(const char *id, uint64_t mib, uint64_t seed)
+static uint64_t arena_key(uint64_t i)
+{
+	return arena_seed + (arena_kinds ? i % arena_kinds : i);
+}
+
+/* Without a number of kinds no two pages are equal. */
+static void hold(const char *id, uint64_t mib, uint64_t seed, uint64_t kinds)
 {
 	uint64_t i;
 
@@ -241,8 +252,9 @@ static void hold(const char *id, uint64_t mib, uint64_t seed)
 	}
 	arena_pages = mib * MIB / PAGE;
 	arena_seed = seed << 32;
+	arena_kinds = kinds;
 	for (i = 0; i < arena_pages; i++)
-		fill(arena + i * WORDS, arena_seed + i);
+		fill(arena + i * WORDS, arena_key(i));
 	answer(id, "ok pages=%" PRIu64, arena_pages);
 }
 
@@ -251,7 +263,7 @@ static void verify(const char *id)
 	uint64_t i, wrong = 0;
 
 	for (i = 0; i < arena_pages; i++)
-		wrong += differs(arena + i * WORDS, arena_seed + i);
+		wrong += differs(arena + i * WORDS, arena_key(i));
 	answer(id, "ok pages=%" PRIu64 " wrong=%" PRIu64, arena_pages, wrong);
 }
 
@@ -324,10 +336,10 @@ static void working(const char *id)
 	answer(id, "ok %s pages=%" PRIu64 " wrong=%" PRIu64, how, shared->pages, shared->wrong);
 }
 
-/* The triad of STREAM over 24 MiB, a figure for every slice of the clock. */
+/* The triad of STREAM over 24 MiB, a figure for every slice of some milliseconds. */
 static void stream(const char *id)
 {
-	size_t n = MIB, i, at;
+	size_t n = MIB, part = n / 8, i, at;
 	double *a, *b, *c;
 	uint64_t t;
 
@@ -345,45 +357,67 @@ static void stream(const char *id)
 		_exit(2);
 	for (i = 0; i < n; i++)
 		a[i] = b[i] = c[i] = i;
-	for (at = 0; !shared->stop && shared->slices < SLICES; at = (at + n / 16) % n) {
+	for (at = 0; !shared->stop && shared->slices < SLICES; at = (at + part) % n) {
+		struct slice *slice = &shared->slice[shared->slices];
+
 		t = now_us();
-		for (i = at; i < at + n / 16; i++)
+		for (i = at; i < at + part; i++)
 			a[i] = b[i] + 3 * c[i];
 		t = now_us() - t;
-		shared->bandwidth[shared->slices] = n / 16 * 24 / (t ? t : 1) * 1e6 / (1024 * MIB);
+		slice->seconds = (t ? t : 1) / 1e6;
+		slice->bandwidth = part * 24 / slice->seconds / (1024 * MIB);
 		shared->slices++;
 	}
 	_exit(0);
 }
 
-static int by_value(const void *a, const void *b)
+static int by_bandwidth(const void *a, const void *b)
 {
-	float x = *(const float *)a, y = *(const float *)b;
+	const struct slice *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	return x->bandwidth < y->bandwidth ? -1 : x->bandwidth > y->bandwidth;
+}
+
+/* Bandwidth that the workload had for at least all but @part of its time. */
+static double percentile(double seconds, double part)
+{
+	double sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < shared->slices - 1; i++) {
+		sum += shared->slice[i].seconds;
+		if (sum > seconds * part)
+			break;
+	}
+	return shared->slice[i].bandwidth;
 }
 
 static void streamed(const char *id)
 {
-	uint32_t n;
+	double seconds = 0, moved = 0;
+	uint32_t i;
 	int st;
 
 	shared->stop = 1;
 	waitpid(streamer, &st, 0);
-	n = shared->slices;
-	if (!n) {
+	if (!shared->slices) {
 		answer(id, "error no slice");
 		return;
 	}
-	qsort(shared->bandwidth, n, sizeof(float), by_value);
-	answer(id, "ok n=%u p1=%.4f p5=%.4f p50=%.4f", n, shared->bandwidth[n / 100],
-	       shared->bandwidth[n / 20], shared->bandwidth[n / 2]);
+	for (i = 0; i < shared->slices; i++) {
+		seconds += shared->slice[i].seconds;
+		moved += shared->slice[i].seconds * shared->slice[i].bandwidth;
+	}
+	qsort(shared->slice, shared->slices, sizeof(shared->slice[0]), by_bandwidth);
+	answer(id, "ok n=%u s=%.2f p1=%.4f p5=%.4f p50=%.4f mean=%.4f", shared->slices, seconds,
+	       percentile(seconds, 0.01), percentile(seconds, 0.05), percentile(seconds, 0.5),
+	       moved / seconds);
 }
 
 static void serve(char *line)
 {
 	char *id = strsep(&line, " "), *word = line ? strsep(&line, " ") : NULL;
-	char *a = line && *line ? line : "", *b = strchr(a, ' ');
+	char *a = line && *line ? line : "", *b = strchr(a, ' '), *c = b ? strchr(b + 1, ' ') : NULL;
 	uint64_t n = strtoull(a, NULL, 10);
 
 	if (!word) {
@@ -414,7 +448,7 @@ static void serve(char *line)
 	if (!strcmp(word, "streamed"))
 		return streamed(id);
 	if (!strcmp(word, "hold"))
-		return hold(id, n, b ? strtoull(b, NULL, 10) : 1);
+		return hold(id, n, b ? strtoull(b, NULL, 10) : 1, c ? strtoull(c, NULL, 10) : 0);
 	if (b)
 		*b++ = 0;
 	if (!strcmp(word, "set"))

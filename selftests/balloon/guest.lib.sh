@@ -3,10 +3,14 @@
 #
 # QEMU is believed in nothing that smaps can answer. Two guests may live at a time (migration): `use NAME`
 # says which one the functions speak of. DRIVER is ours or stock; the same tests run with both.
+# It serves on this machine and inside the virtual host, where QEMU, ACCEL, CPU and BOOT_* say otherwise.
 # shellcheck shell=bash
 
 : "${KERNEL:=6.12}" "${DRIVER:=ours}" "${ANSWER_LIMIT:=120}" "${BOOT_LIMIT:=180}" "${QEMU_ARGS:=}"
-BOOT_AGAIN=2
+: "${BOOT_AGAIN:=2}" "${BOOT_SILENCE:=45}"
+# Without ERMS: a kernel that sees it clears and copies by "rep movsb", which TCG does a byte at a time.
+: "${CPU:=max,la57=off,erms=off,fsrm=off}"
+: "${MACHINE:=pc,mem-merge=off}" "${TROUBLE:=$PF_TOP/scripts/vm/trouble}"
 declare -A Pid QmpIn QmpOut AskIn AskOut Ram
 Guest='' said='' serial=0 reply='' answer='' events='' value='' last='' stable=0 free='' total=''
 # MiB of a guest that its kernel may keep for itself meanwhile
@@ -64,16 +68,18 @@ console_of()
 start()
 {
 	local name=$1 mib=$2 cpus=$3 dir=$WORK/$1 p
+	local image=${BOOT_KERNEL:-$PF_BUILD/kernels/$KERNEL/vmlinux}
+	local initrd=${BOOT_INITRD:-$PF_BUILD/balloon/$KERNEL/initrd}
 	local words="console=ttyS0 panic=-1 oops=panic loglevel=7 mitigations=off no_timer_check tsc=reliable"
 	words+=" rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on unknown_nmi_panic=1 $4"
 	shift 4
 	mkdir -p "$dir"
 	mkfifo "$dir"/{qmp,ctl}.{in,out}
 	"${QEMU:=$("$PF_TOP/scripts/vm/qemu")}" -name "$name" -nodefaults -no-user-config -no-reboot \
-		-display none -machine pc,mem-merge=off -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
-		-cpu max,la57=off -m "${mib}M" -smp "$cpus" \
-		-kernel "$PF_BUILD/kernels/$KERNEL/vmlinux" -initrd "$PF_BUILD/balloon/$KERNEL/initrd" \
-		-append "$words" -chardev "file,id=console,path=$(console_of "$name")" -serial chardev:console \
+		-display none -machine "$MACHINE" -accel "${ACCEL:-tcg,thread=multi,tb-size=128}" \
+		-cpu "$CPU" -m "${mib}M" -smp "$cpus" \
+		-kernel "$image" -initrd "$initrd" -append "$words" \
+		-chardev "file,id=console,path=$(console_of "$name")" -serial chardev:console \
 		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
 		-chardev "pipe,id=ctl,path=$dir/ctl" -device virtio-serial-pci -device virtserialport,chardev=ctl \
 		-object iothread,id=iothread0 $QEMU_ARGS "$@" >"$dir/qemu.log" 2>&1 </dev/null &
@@ -101,7 +107,7 @@ console_clean()
 {
 	local rows
 
-	rows=$(grep -a -h -n -E -m 3 -f "$PF_TOP/scripts/vm/trouble" -e 'agent: failed' \
+	rows=$(grep -a -h -n -E -m 3 -f "$TROUBLE" -e 'agent: failed' \
 		"$LOGS/$KERNEL-$DRIVER-${0##*/}"-*.console)
 	[ -z "$rows" ] && return
 	note "${rows//$'\n'/; }"
@@ -131,13 +137,14 @@ qmp()
 # look like a dead guest, so a request is said again; the agent does it once and says its answer twice.
 await()
 {
-	local line part='' limit=$ANSWER_LIMIT end again=$((SECONDS + 10))
+	local line part='' limit=$ANSWER_LIMIT end again=$((SECONDS + 10)) size=0 heard=$SECONDS
 
 	[ "$1" != 0 ] || limit=$BOOT_LIMIT
 	end=$((SECONDS + limit)) answer=''
 	while alive && [ $SECONDS -lt $end ]; do
 		if ! read -r -t 1 -u "${AskOut[$Guest]}" line; then
 			part+=$line
+			[ "$1" != 0 ] || still_booting || break
 			[ "$1" != 0 ] && [ $SECONDS -ge $again ] || continue
 			note "asking again: $said"
 			echo "$said" >&"${AskIn[$Guest]}"
@@ -153,10 +160,20 @@ await()
 		return
 	done
 	alive || note "QEMU is gone: $(tail -c 300 "$WORK/$Guest/qemu.log" 2>/dev/null)"
-	note "no answer of the agent within $limit s"
+	note "no answer of the agent to '${said:-boot}'"
 	# Where it hangs is the last that its console says.
 	qmp inject-nmi
 	return 2
+}
+
+# A kernel that boots says something every few seconds, even where the machine is busy. For await alone.
+still_booting()
+{
+	local now
+
+	now=$(stat -c %s "$(console_of "$Guest")" 2>/dev/null)
+	[ "$now" = "$size" ] || { size=$now heard=$SECONDS; }
+	[ $((SECONDS - heard)) -lt $BOOT_SILENCE ]
 }
 
 send()
@@ -368,6 +385,60 @@ until_settled()
 {
 	last='' stable=0
 	until_true settled "$@"
+}
+
+# The test double inside the guest, see double/balloon_double.c, and what it was a witness of.
+DOUBLE=/sys/module/balloon_double/parameters
+TELL=1 STATS=2 HINT=8 POISON=16 REPORT=32	# bits of its features
+
+seen()
+{
+	ask get "$DOUBLE/$1" && value=$answer
+}
+
+seen_is()
+{
+	seen "$1" && [ "$value" = "$2" ]
+}
+
+seen_at_least()
+{
+	seen "$1" && [ "$value" -ge "$2" ]
+}
+
+tell()
+{
+	must ask set "$DOUBLE/$1" "$2"
+}
+
+# double FEATURES [PARAMETERS]: a device with those, bound.
+double()
+{
+	ask rmmod balloon_double	# one that failed left its own
+	must ask insmod balloon_double "features=$1 ${*:2}" && until_true bound
+}
+
+# Of all that the device has seen, nothing was used early, given twice or stored in pieces.
+witness()
+{
+	local what bad=0
+
+	for what in early bad torn poison_late; do
+		seen $what && expect [ "$value" = 0 ] || { note "$what: $value"; bad=1; }
+	done
+	seen check && note "$value"
+	return $bad
+}
+
+gone()
+{
+	must ask rmmod balloon_double && whole
+}
+
+# Is a counter of our driver at least $2?
+counter_at_least()
+{
+	attribute "counters/$1" && [ "$value" -ge "$2" ]
 }
 
 run_subtests()

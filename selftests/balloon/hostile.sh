@@ -11,53 +11,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/selftests/balloon/guest.lib.sh"
 
 MIB=512
-PARAMETERS=/sys/module/balloon_double/parameters
-# Bits: 0 MUST_TELL_HOST, 1 STATS_VQ, 2 DEFLATE_ON_OOM, 4 PAGE_POISON, 5 REPORTING
-TELL=1 STATS=2 REPORT=32 POISON=16
-
-seen()
-{
-	ask get "$PARAMETERS/$1" && value=$answer
-}
-
-seen_is()
-{
-	seen "$1" && [ "$value" = "$2" ]
-}
-
-seen_at_least()
-{
-	seen "$1" && [ "$value" -ge "$2" ]
-}
-
-tell()
-{
-	must ask set "$PARAMETERS/$1" "$2"
-}
-
-# double FEATURES [PARAMETERS]: a device with those, bound.
-double()
-{
-	ask rmmod balloon_double	# one that failed left its own
-	must ask insmod balloon_double "features=$1 ${*:2}" && until_true bound
-}
-
-# Of all that the device has seen, nothing was used early, given twice or stored in pieces.
-witness()
-{
-	local what bad=0
-
-	for what in early bad torn poison_late; do
-		seen $what && expect [ "$value" = 0 ] || { note "$what: $value"; bad=1; }
-	done
-	seen check && note "$value"
-	return $bad
-}
-
-gone()
-{
-	must ask rmmod balloon_double && whole
-}
 
 cycle_of()
 {
@@ -76,6 +29,15 @@ deflate_is_announced()
 		witness && gone
 }
 
+# Where nobody has to wait for the device, several buffers are with it, and none is written over. What is
+# used meanwhile is no fault then, so only the books count.
+deflates_without_waiting()
+{
+	double $STATS && tell num_pages 70000 && until_true seen_is actual 70000 && tell num_pages 0 &&
+		until_true seen_is actual 0 && until_true seen_is check 'given=0 gone=0' && seen deflated &&
+		expect [ "$value" = 70000 ] && seen bad && expect [ "$value" = 0 ] && gone
+}
+
 reports_are_not_used_early()
 {
 	cycle_of $((TELL | STATS | REPORT)) && tell num_pages 0 && until_true seen_is actual 0 && witness && gone
@@ -92,6 +54,45 @@ one_stats_buffer()
 {
 	double $STATS && until_true seen_at_least stats_seen 1 && tell num_pages 1000 && until_true seen_is actual 1000 &&
 		seen stats_seen && expect [ "$value" = 1 ] && gone
+}
+
+# C16 to C19: a buffer for each request, filled before it is queued, the same tags in it each time.
+stats_for_each_request()
+{
+	local n
+
+	double $STATS && until_true seen_at_least stats_seen 1 || return 1
+	for n in 2 3 4; do
+		tell stats_ask 1 && until_true seen_at_least stats_seen $n || return 1
+	done
+	seen stats_bad && expect [ "$value" = 0 ] && gone
+}
+
+# C20 to C23, C25: the number once, blocks, STOP; all of them the guest's again when the device is done.
+hints_are_answered()
+{
+	double $((TELL | HINT)) && tell cmd_id 7 && until_true seen_at_least hint_stops 1 || return 1
+	seen hint_pages && note "hinted: $value pages" && expect [ "$value" -ge 50000 ] &&
+		seen hint_starts && expect [ "$value" = 1 ] && expect held_by_hints &&
+		tell cmd_id 1 && until_true free_by_itself && whole && seen hint_bad && expect [ "$value" = 0 ] && gone
+}
+
+# Dropping caches, as free_mib does, would take hinted blocks back too.
+held_by_hints()
+{
+	number_of MemFree /proc/meminfo && [ "$value" -lt $((free * 512)) ]
+}
+
+free_by_itself()
+{
+	number_of MemFree /proc/meminfo && [ "$value" -gt $((free * 900)) ]
+}
+
+# Hints that nobody reads wait for the removal of the device, and no longer.
+never_acks_hint()
+{
+	double $((TELL | HINT)) ack=1 && tell cmd_id 9 && until_true seen_at_least held 1 && tell cmd_id 10 &&
+		must ask touch 20 && tell cmd_id 0 && gone
 }
 
 # All memory there could be, and more than that.
@@ -133,6 +134,20 @@ acks_late()
 		tell num_pages 0 && until_true seen_at_least held 1 && must ask touch 100 || return 1
 	seen check && note "$value" && expect [ "${value##*gone=}" = 0 ] && tell ack 0 && until_true seen_is actual 0 &&
 		witness && gone
+}
+
+# What waits is told of, each half a minute.
+lateness_is_logged()
+{
+	double $TELL ack=1 && tell num_pages 20000 && until_true seen_at_least held 1 &&
+		until_true counter_at_least late_acks 1 &&
+		must ask sh "dmesg | grep 'has not acknowledged a buffer of its inflate queue for 3'" && note "$answer" && gone
+}
+
+unbound_while_silent()
+{
+	double $((TELL | STATS)) ack=1 && tell num_pages 20000 && until_true seen_at_least held 1 &&
+		must ask set "/sys/bus/virtio/drivers/pagefold_balloon/unbind" "${device##*/}" && whole && gone
 }
 
 removed_while_silent()
@@ -183,10 +198,11 @@ console_is_clean()
 	console_clean
 }
 
-subtests=(deflate_is_announced reports_are_not_used_early legacy_device one_stats_buffer)
+subtests=(deflate_is_announced deflates_without_waiting reports_are_not_used_early legacy_device one_stats_buffer
+	stats_for_each_request hints_are_answered)
 # In-tree waits for ever in removal when the device is silent.
-[ -z "$ours" ] || subtests+=(absurd_sizes never_acks_inflate never_acks_report acks_late removed_while_silent
-	unloaded_while_silent acks_twice acks_what_nobody_gave log_says_why)
+[ -z "$ours" ] || subtests+=(absurd_sizes never_acks_inflate never_acks_report never_acks_hint
+	lateness_is_logged acks_late removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

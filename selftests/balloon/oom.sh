@@ -40,7 +40,12 @@ work_is_done_under_balloon()
 
 memory_was_given_for_it()
 {
-	actual && note "now $value MiB" && expect [ "$value" -gt 250 ]
+	local pages
+
+	[ -n "$ours" ] || return 0
+	attribute counters/deflate_pressure_pages && pages=$value && attribute counters/deflate_oom_pages &&
+		note "given back: $pages pages for pressure, $value when out of memory" &&
+		expect [ $((pages + value)) -ge 10000 ]
 }
 
 # When the work is over the host gets its memory again.
@@ -68,19 +73,25 @@ given_back()
 	actual && [ "$value" -ge 350 ]
 }
 
-# At a target that leaves too little: from the first need to memory, five seconds.
+# CPU time of the whole QEMU, ms: what it needed, however busy the machine is.
+cpu_ms()
+{
+	awk '{ sub(/.*\) /, ""); print ($12 + $13) * 10 }' "/proc/${Pid[$Guest]}/stat"
+}
+
+# At a target that leaves too little: from the first need to memory, five seconds of a machine of its own.
 recovered_in_five_seconds()
 {
-	local began
+	local began cpu
 
 	target 120 && { [ -z "$ours" ] || until_true stopped; } && until_settled actual || return 1
 	note "settled at $last MiB"
-	began=${EPOCHREALTIME/.}
+	began=${EPOCHREALTIME/.} cpu=$(cpu_ms)
 	must ask work 300 || return 1
-	PF_LIMIT=30 until_true given_back || return 1
-	began=$(((${EPOCHREALTIME/.} - began) / 1000))
-	note "memory came back within $began ms"
-	[ -z "$ours" ] || expect [ $began -le 5000 ] || return 1
+	PF_LIMIT=60 until_true given_back || return 1
+	cpu=$(($(cpu_ms) - cpu))
+	note "memory came back within $(((${EPOCHREALTIME/.} - began) / 1000)) ms, $cpu ms of them on a CPU"
+	[ -z "$ours" ] || expect [ $cpu -le 5000 ] || return 1
 	verdict_of_work 60 300
 }
 
@@ -89,13 +100,22 @@ no_process_was_killed()
 	number_of oom_kill /proc/vmstat && note "oom_kill $value" && { [ -z "$ours" ] || expect [ "$value" = 0 ]; }
 }
 
+# C6: a device that did not offer its pages keeps them, and the guest's own killer has to help.
+nothing_comes_back_unoffered()
+{
+	unplug && plug free-page-reporting=on && until_true bound && target 250 && until_true actual_is 250 &&
+		must ask set /proc/sys/vm/overcommit_memory 1 && must ask work 400 && until_true work_ended && note "the work: $answer" && expect [ "$how" = killed ] &&
+		actual && expect [ "$value" = 250 ]
+}
+
 console_is_clean()
 {
 	console_clean
 }
 
 subtests=(work_is_done_under_balloon memory_was_given_for_it target_is_met_again without_reporting_too
-	target_before_driver recovered_in_five_seconds no_process_was_killed console_is_clean)
+	target_before_driver recovered_in_five_seconds no_process_was_killed nothing_comes_back_unoffered
+	console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot oom $MIB 1 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"

@@ -44,11 +44,30 @@ neither()
 	cycle free-page-reporting=off page-poison=off
 }
 
+# C26, C27: the device knows the value before it is ready, and never hears of it again.
+poison_value_is_told_in_time()
+{
+	keep_books && double $((TELL | POISON | REPORT)) && seen poison && expect [ "$value" = $((0xaaaaaaaa)) ] &&
+		tell num_pages 50000 && until_true seen_is actual 50000 && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && gone
+}
+
+# Without the feature nobody may be told, and so nothing reported.
+poison_is_not_offered()
+{
+	double $((TELL | REPORT)) && tell num_pages 50000 && until_true seen_is actual 50000 && seen poison &&
+		expect [ "$value" = 0 ] && { [ -z "$ours" ] || { seen reported && expect [ "$value" = 0 ]; }; } &&
+		tell num_pages 0 && until_true seen_is actual 0 && witness && gone
+}
+
 # "pagealloc: memory corruption" is what a page without its poison is called.
 poison_was_never_missing()
 {
 	! grep -a -m 3 'pagealloc' "$LOGS"/*-poison.console && console_clean
 }
 
+subtests=(probe reporting_and_poison reporting_without_poison poison_alone neither
+	poison_value_is_told_in_time poison_is_not_offered poison_was_never_missing)
+[ $# = 0 ] || subtests=("$@")
 boot poison $MIB 1 'page_poison=1 init_on_alloc=0' || { echo 'Bail out! the guest does not boot'; exit 1; }
-run_subtests probe reporting_and_poison reporting_without_poison poison_alone neither poison_was_never_missing
+run_subtests "${subtests[@]}"

@@ -30,7 +30,7 @@
 #define MARK		0x6465766963652121ull
 
 enum { ACK, ACK_NEVER, ACK_TWICE, ACK_WRONG };
-enum { INFLATE, DEFLATE, STATS, OTHER, REPORT };
+enum { INFLATE, DEFLATE, STATS, HINT, REPORT };
 
 struct ring {
 	struct virtqueue *vq;
@@ -58,11 +58,17 @@ module_param(features, ulong, 0444);
 static bool legacy;
 module_param(legacy, bool, 0444);
 
-static unsigned long inflated, deflated, reported, stats_seen, early, bad, torn, poison_late, resets, held;
+static unsigned long inflated, deflated, reported, stats_seen, stats_bad, early, bad, torn, poison_late;
+static unsigned long hint_starts, hint_stops, hint_pages, hint_bad, resets, held;
 module_param(inflated, ulong, 0444);	/* pages, through the inflate queue */
 module_param(deflated, ulong, 0444);
 module_param(reported, ulong, 0444);
 module_param(stats_seen, ulong, 0444);	/* buffers of statistics */
+module_param(stats_bad, ulong, 0444);	/* of those, not as the specification says */
+module_param(hint_starts, ulong, 0444);	/* answers to the number in the configuration */
+module_param(hint_stops, ulong, 0444);
+module_param(hint_pages, ulong, 0444);
+module_param(hint_bad, ulong, 0444);	/* hints outside of an answer, numbers nobody asked for */
 module_param(early, ulong, 0444);	/* marks gone from pages that were not the guest's */
 module_param(bad, ulong, 0444);		/* PFNs or ranges that are no memory, or given twice */
 module_param(torn, ulong, 0444);	/* writes of actual that are not one of 4 bytes */
@@ -112,6 +118,35 @@ static int actual_get(char *buffer, const struct kernel_param *kp)
 
 static const struct kernel_param_ops actual_ops = { .get = actual_get };
 module_param_cb(actual, &actual_ops, NULL, 0444);
+
+static int cmd_id_set(const char *value, const struct kernel_param *kp)
+{
+	u32 id;
+	int rc = kstrtou32(value, 0, &id);
+
+	if (rc)
+		return rc;
+	config.free_page_hint_cmd_id = cpu_to_le32(id);
+	if (vdev && (device_status & VIRTIO_CONFIG_S_DRIVER_OK))
+		virtio_config_changed(vdev);
+	return 0;
+}
+
+static const struct kernel_param_ops cmd_id_ops = { .set = cmd_id_set };
+module_param_cb(cmd_id, &cmd_id_ops, NULL, 0200);
+
+/* Any write asks for new statistics. */
+static int stats_ask_set(const char *value, const struct kernel_param *kp);
+static const struct kernel_param_ops stats_ask_ops = { .set = stats_ask_set };
+module_param_cb(stats_ask, &stats_ask_ops, NULL, 0200);
+
+static int poison_get(char *buffer, const struct kernel_param *kp)
+{
+	return sprintf(buffer, "%u\n", le32_to_cpu(config.poison_val));
+}
+
+static const struct kernel_param_ops poison_ops = { .get = poison_get };
+module_param_cb(poison, &poison_ops, NULL, 0444);
 
 /* How many marks are gone from pages that are the device's now. */
 static int check_get(char *buffer, const struct kernel_param *kp)
@@ -187,6 +222,54 @@ static void take_range(const struct vring_desc *d, bool done)
 	}
 }
 
+/* Entries of 10 bytes, each tag once, total memory among them and filled, the same tags each time. */
+static void take_stats(const struct vring_desc *d)
+{
+	const struct virtio_balloon_stat *stat = phys_to_virt(le64_to_cpu((__force __le64)d->addr));
+	unsigned int i, n = d->len / sizeof(*stat);
+	static unsigned long tags_before;
+	unsigned long tags = 0;
+	bool total = false;
+
+	for (i = 0; i < n; i++) {
+		u16 tag = le16_to_cpu((__force __le16)stat[i].tag);
+
+		if (tag >= BITS_PER_LONG || __test_and_set_bit(tag, &tags))
+			stats_bad++;
+		if (tag == VIRTIO_BALLOON_S_MEMTOT)
+			total = le64_to_cpu((__force __le64)stat[i].val) >> PAGE_SHIFT;
+	}
+	if (d->len % sizeof(*stat) || (d->flags & VRING_DESC_F_WRITE) || !total ||
+	    (stats_seen && tags != tags_before))
+		stats_bad++;
+	tags_before = tags;
+	stats_seen++;
+}
+
+/* A number of 4 bytes, blocks, the number STOP. */
+static void take_hint(const struct vring_desc *d)
+{
+	static bool answering;
+	u32 id;
+
+	if (d->flags & VRING_DESC_F_WRITE) {
+		hint_pages += d->len >> PAGE_SHIFT;
+		hint_bad += !answering || !is_memory(d->addr >> PAGE_SHIFT);
+		return;
+	}
+	id = le32_to_cpu(*(__le32 *)phys_to_virt(le64_to_cpu((__force __le64)d->addr)));
+	if (d->len != sizeof(id))
+		hint_bad++;
+	if (id == VIRTIO_BALLOON_CMD_ID_STOP) {
+		hint_stops++;
+		answering = false;
+	} else {
+		hint_starts++;
+		hint_bad += answering || id != le32_to_cpu(config.free_page_hint_cmd_id);
+		answering = true;
+	}
+}
+
 static void push(struct ring *r, u32 id)
 {
 	struct vring *v = &r->vring;
@@ -208,16 +291,26 @@ static void take(struct ring *r, unsigned int head, bool done)
 		else if (!done && r->kind <= DEFLATE)
 			take_pfns(r, d);
 		else if (!done && r->kind == STATS)
-			stats_seen++;
+			take_stats(d);
+		else if (!done && r->kind == HINT)
+			take_hint(d);
 		if (!(d->flags & VRING_DESC_F_NEXT))
 			break;
 	}
 }
 
+static void interrupt(struct ring *r)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	vring_interrupt(0, r->vq);
+	local_irq_restore(flags);
+}
+
 static void serve_ring(struct ring *r)
 {
 	struct vring *v = &r->vring;
-	unsigned long flags;
 	unsigned int head;
 
 	/* The device keeps what it will not acknowledge, and says so by not taking it. */
@@ -243,10 +336,23 @@ static void serve_ring(struct ring *r)
 		push(r, ack == ACK_WRONG ? v->num + 77 : head);
 		if (ack == ACK_TWICE)
 			push(r, head);
-		local_irq_save(flags);
-		vring_interrupt(0, r->vq);
-		local_irq_restore(flags);
+		interrupt(r);
 	}
+}
+
+static int stats_ask_set(const char *value, const struct kernel_param *kp)
+{
+	struct ring *r = &rings[STATS];
+
+	if (!wq)
+		return -EINVAL;
+	mutex_lock(&lock);
+	if (r->vq && r->seen != r->vring.used->idx) {
+		push(r, r->vring.avail->ring[(u16)(r->seen - 1) % r->vring.num]);
+		interrupt(r);
+	}
+	mutex_unlock(&lock);
+	return 0;
 }
 
 static void serve(struct work_struct *unused)
