@@ -82,11 +82,31 @@ static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t
 		l->untrusted = true;
 }
 
-/* What the balloon should hold, were the VM held to @limit of the host's memory. */
-static uint64_t balloon_for(const struct ladder_knobs *k, const struct ladder_view *v,
-			    uint64_t limit)
+/* So close to the target is as good as there. */
+static uint64_t tolerance(const struct ladder_view *v)
 {
-	uint64_t hold = less(v->ram, limit + v->shared), keep, spare;
+	return v->ram / 128;
+}
+
+/*
+ * The VMM's own memory counts in its usage, and a target leaves that much less to the guest. How
+ * much it is shows when a balloon holds all that it was asked for and the VM is still above.
+ */
+static void learn_extra(struct ladder *l, const struct ladder_view *v)
+{
+	uint64_t most = v->ram / 8;
+
+	if (l->rung >= RUNG_BALLOON && l->asked && v->balloon + MIB >= l->asked)
+		l->extra = min_of(most, l->extra + less(v->usage, v->target));
+	else if (v->usage + v->ram / 16 < v->target)
+		l->extra = less(l->extra, tolerance(v));
+}
+
+/* What the balloon should hold, were the VM held to @limit of the host's memory. */
+static uint64_t balloon_for(const struct ladder *l, const struct ladder_knobs *k,
+			    const struct ladder_view *v, uint64_t limit)
+{
+	uint64_t hold = less(v->ram + l->extra, limit + v->shared), keep, spare;
 
 	if (v->has_stats && hold > v->balloon) {
 		/* Never more than the guest can spare: what it lacks it would swap. */
@@ -171,7 +191,7 @@ static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
 {
 	/* Until it is the balloon's turn to take, it only keeps the VM from growing. */
 	uint64_t limit = l->rung >= RUNG_BALLOON ? v->target : max_of(v->target, v->usage);
-	uint64_t to = limit >= v->ram ? 0 : balloon_for(k, v, limit);
+	uint64_t to = limit >= v->ram ? 0 : balloon_for(l, k, v, limit);
 
 	if (!v->answers)
 		return;
@@ -193,13 +213,14 @@ struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
 	struct ladder_step step = { 0 };
 
 	watch_claims(l, v, now_ms);
-	if (v->target >= v->ram || v->usage <= v->target) {
+	if (v->target >= v->ram || v->usage <= v->target + tolerance(v)) {
 		l->rung = RUNG_NONE;
 		l->stuck = l->in_low = false;
 	} else {
 		begin_over(l, v, now_ms);
 		l->rung = pick_rung(l, k, v, now_ms);
 	}
+	learn_extra(l, v);
 	ask_balloon(l, k, v, now_ms, &step);
 	account(l, v);
 	if (l->rung >= RUNG_PAGE && k->may_page)

@@ -53,6 +53,7 @@ struct ladder {
 	uint64_t lie_ms;	/* since when its claims do not fit, 0: they do */
 	uint64_t fits_ms;	/* since when an untrusted one's claims fit again */
 	uint64_t asked;		/* what the balloon was last asked to hold */
+	uint64_t extra;		/* beyond what the target says: the VMM's own memory */
 	uint64_t freed[RUNGS];	/* bytes that each rung gave back, ever */
 	struct {
 		uint64_t usage, shared, balloon, paged;

@@ -31,6 +31,7 @@ enum command {
 	CMD_LIST,
 	CMD_REPORTING,
 	CMD_INTERVAL,
+	CMD_MEMORY,
 	CMD_QUERY,
 	CMD_STATS,
 	CMD_BALLOON,
@@ -55,7 +56,7 @@ struct qmp {
 	struct qmp_facts facts;
 	uint64_t wish_bytes;
 	bool wish_balloon, wish_quit, wish_paused, is_paused;
-	bool due_query, due_stats;
+	bool due_query, due_stats, asked_memory;
 };
 
 struct qmp *qmp_new(unsigned int interval_s, uint64_t now_ms)
@@ -274,6 +275,19 @@ static int take_query(struct qmp *q, struct json_object *answer, struct err *e)
 	return 0;
 }
 
+static int take_memory(struct qmp *q, struct json_object *answer, struct err *e)
+{
+	uint64_t base, plugged = 0;
+
+	if (!json_object_is_type(answer, json_type_object) ||
+	    !member_number(answer, "base-memory", &base))
+		return bad(e, "the memory's size is no number");
+	member_number(answer, "plugged-memory", &plugged);
+	if (__builtin_add_overflow(base, plugged, &q->facts.ram))
+		return bad(e, "the memory's size is out of range");
+	return 0;
+}
+
 static int take_stats(struct qmp *q, struct json_object *answer, struct err *e)
 {
 	struct json_object *stats;
@@ -322,8 +336,14 @@ static void go_on(struct qmp *q, enum command done, uint64_t now_ms)
 	default:
 		break;
 	}
-	if (!q->facts.ready && done != CMD_QUERY)
+	if (!q->facts.ready && done != CMD_QUERY) {
+		if (!q->asked_memory) {
+			q->asked_memory = true;
+			send_command(q, CMD_MEMORY, now_ms, "query-memory-size-summary", "");
+			return;
+		}
 		q->due_query = true;
+	}
 	q->facts.ready |= done == CMD_QUERY;
 	send_wish(q, now_ms);
 }
@@ -349,6 +369,8 @@ static int take_return(struct qmp *q, struct json_object *answer, struct err *e)
 		return take_query(q, answer, e);
 	case CMD_STATS:
 		return take_stats(q, answer, e);
+	case CMD_MEMORY:
+		return take_memory(q, answer, e);
 	case CMD_REPORTING:
 		q->facts.reports = json_object_is_type(answer, json_type_boolean) &&
 				   json_object_get_boolean(answer);

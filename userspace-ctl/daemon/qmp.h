@@ -24,6 +24,7 @@
  * @ready: the handshake is done and the balloon was looked for
  * @balloon: there is a balloon device
  * @reports: it passes free page reports on
+ * @ram: the guest's RAM in bytes, 0 when it was not told
  * @actual: bytes that the guest has left
  * @stats: the guest's driver sent statistics
  * @total, @available, @free: memory inside the guest, in bytes
@@ -32,7 +33,7 @@
  */
 struct qmp_facts {
 	bool ready, balloon, reports, stats;
-	uint64_t actual;
+	uint64_t ram, actual;
 	uint64_t total, available, free, swap_in, faults, stats_at;
 };
 

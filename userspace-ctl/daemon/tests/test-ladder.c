@@ -206,6 +206,30 @@ static bool memory_goes_back_at_once(void)
 	return true;
 }
 
+/* The VMM itself needs 40 MiB: the balloon gives all it was asked for, and that is not enough. */
+static bool the_vmm_counts_too(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	rounds(&l, &v, &now, 1);
+	v.balloon = 424 * MIB;
+	v.usage = 640 * MIB;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && step.balloon_to == 464 * MIB, "%llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	v.balloon = 464 * MIB;
+	v.usage = 600 * MIB;
+	for (int round = 0; round < 50; round++) {
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(!step.set_balloon && l.rung == RUNG_NONE, "round %d: %s, %llu MiB", round,
+		       rung_name(l.rung), (unsigned long long)(step.balloon_to / MIB));
+	}
+	return true;
+}
+
 static bool a_liar_is_found_out(void)
 {
 	struct ladder_view v = over(HOST_HARD);
@@ -292,6 +316,7 @@ int main(void)
 		  without_a_balloon_it_is_paged },
 		{ "the emergency is last", emergency_is_last },
 		{ "memory goes back at once", memory_goes_back_at_once },
+		{ "the VMM's own memory counts too", the_vmm_counts_too },
 		{ "a balloon that lies is found out", a_liar_is_found_out },
 		{ "honest guests are believed", honest_guests_are_believed },
 		{ "each rung gets its due and no more", each_rung_gets_its_due },

@@ -31,9 +31,11 @@ static const struct line handshake[] = {
 	{ "{\"execute\":\"qom-set\",\"id\":5,\"arguments\":{\"path\":"
 	  "\"/machine/peripheral-anon/device[1]\",\"property\":\"guest-stats-polling-interval\","
 	  "\"value\":5}}\n", "{\"return\":{},\"id\":5}" },
-	{ "{\"execute\":\"query-balloon\",\"id\":6}\n",
+	{ "{\"execute\":\"query-memory-size-summary\",\"id\":6}\n",
+	  "{\"return\":{\"base-memory\":1073741824,\"plugged-memory\":0},\"id\":6}" },
+	{ "{\"execute\":\"query-balloon\",\"id\":7}\n",
 	  "{\"timestamp\":{\"seconds\":1,\"microseconds\":2},\"event\":\"RESUME\"}\r\n"
-	  "{\"return\":{\"actual\":805306368},\"id\":6}" },
+	  "{\"return\":{\"actual\":805306368},\"id\":7}" },
 };
 
 static struct err e;
@@ -92,7 +94,8 @@ static bool handshake_finds_the_balloon(void)
 
 	EXPECT(q, "no handshake: %s", e.text);
 	f = qmp_facts(q);
-	EXPECT(f->ready && f->balloon && f->reports && f->actual == 805306368, "ready %d, "
+	EXPECT(f->ready && f->balloon && f->reports && f->actual == 805306368 &&
+	       f->ram == 1 << 30, "ready %d, "
 	       "balloon %d, reports %d, %llu", f->ready, f->balloon, f->reports,
 	       (unsigned long long)f->actual);
 	EXPECT(sends(q, ""), "more");
@@ -103,13 +106,13 @@ static bool handshake_finds_the_balloon(void)
 static bool statistics_are_read(void)
 {
 	static const struct line lines[] = {
-		{ "{\"execute\":\"query-balloon\",\"id\":7}\n",
-		  "{\"return\":{\"actual\":1},\"id\":7}" },
-		{ "{\"execute\":\"qom-get\",\"id\":8,\"arguments\":{\"path\":"
+		{ "{\"execute\":\"query-balloon\",\"id\":8}\n",
+		  "{\"return\":{\"actual\":1},\"id\":8}" },
+		{ "{\"execute\":\"qom-get\",\"id\":9,\"arguments\":{\"path\":"
 		  "\"/machine/peripheral-anon/device[1]\",\"property\":\"guest-stats\"}}\n",
 		  "{\"return\":{\"stats\":{\"stat-swap-out\":0,\"stat-free-memory\":11,"
 		  "\"stat-available-memory\":22,\"stat-total-memory\":33,\"stat-major-faults\":44,"
-		  "\"stat-swap-in\":18446744073709551615},\"last-update\":1700000000},\"id\":8}" },
+		  "\"stat-swap-in\":18446744073709551615},\"last-update\":1700000000},\"id\":9}" },
 	};
 	struct qmp *q = greeted(ARRAY_SIZE(handshake));
 	const struct qmp_facts *f;
@@ -134,14 +137,14 @@ static bool the_latest_wish_is_sent(void)
 	qmp_set_balloon(q, 111);
 	qmp_set_balloon(q, 222);
 	qmp_set_paused(q, true);
-	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":7}\n"), "order");
-	EXPECT(!feed(q, "{\"return\":{\"actual\":1},\"id\":7}", 2), "%s", e.text);
-	EXPECT(sends(q, "{\"execute\":\"stop\",\"id\":8}\n"), "order");
-	EXPECT(!feed(q, "{\"return\":{},\"id\":8}", 2), "%s", e.text);
-	EXPECT(sends(q, "{\"execute\":\"balloon\",\"id\":9,\"arguments\":{\"value\":222}}\n"),
+	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":8}\n"), "order");
+	EXPECT(!feed(q, "{\"return\":{\"actual\":1},\"id\":8}", 2), "%s", e.text);
+	EXPECT(sends(q, "{\"execute\":\"stop\",\"id\":9}\n"), "order");
+	EXPECT(!feed(q, "{\"return\":{},\"id\":9}", 2), "%s", e.text);
+	EXPECT(sends(q, "{\"execute\":\"balloon\",\"id\":10,\"arguments\":{\"value\":222}}\n"),
 	       "order");
 	EXPECT(!feed(q, "{\"event\":\"BALLOON_CHANGE\",\"data\":{\"actual\":222}}"
-			"{\"return\":{},\"id\":9}", 2), "%s", e.text);
+			"{\"return\":{},\"id\":10}", 2), "%s", e.text);
 	EXPECT(qmp_facts(q)->actual == 222, "the event is not heard");
 	qmp_free(q);
 	return true;
@@ -156,7 +159,7 @@ static bool refusals_are_answers(void)
 	EXPECT(!feed(q, GREETING, 1), "%s", e.text);
 	EXPECT(sends(q, handshake[0].sent), "capabilities");
 	EXPECT(!feed(q, handshake[0].answer, 1), "%s", e.text);
-	for (int id = 2; id <= 4; id++) {
+	for (int id = 2; id <= 5; id++) {
 		const char *bytes;
 
 		qmp_sent(q, qmp_output(q, &bytes));
@@ -166,7 +169,7 @@ static bool refusals_are_answers(void)
 	EXPECT(qmp_facts(q)->ready && !qmp_facts(q)->balloon, "a balloon from nowhere");
 	qmp_set_balloon(q, 1);
 	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
-	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":5}\n"), "asks a balloon not there");
+	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":6}\n"), "asks a balloon not there");
 	qmp_free(q);
 	return true;
 }
@@ -206,10 +209,13 @@ static bool malformed_peers_are_left(void)
 		{ 1, "{\"return\":[{\"name\":\"a\"}],\"id\":2}", "no name or type" },
 		{ 1, "{\"id\":2}", "neither return nor error" },
 		{ 1, "{\"event\":7}", "no name" },
-		{ 5, "{\"return\":{\"actual\":-1},\"id\":6}", "no number" },
-		{ 5, "{\"return\":{\"actual\":\"1\"},\"id\":6}", "no number" },
-		{ 5, "{\"return\":{},\"id\":6}", "no number" },
-		{ 5, "{\"return\":[],\"id\":6}", "no number" },
+		{ 5, "{\"return\":{\"base-memory\":\"1\"},\"id\":6}", "no number" },
+		{ 5, "{\"return\":{\"base-memory\":9223372036854775808,"
+		  "\"plugged-memory\":9223372036854775808},\"id\":6}", "out of range" },
+		{ 6, "{\"return\":{\"actual\":-1},\"id\":7}", "no number" },
+		{ 6, "{\"return\":{\"actual\":\"1\"},\"id\":7}", "no number" },
+		{ 6, "{\"return\":{},\"id\":7}", "no number" },
+		{ 6, "{\"return\":[],\"id\":7}", "no number" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -236,7 +242,7 @@ static bool names_cannot_inject(void)
 	qmp_sent(q, qmp_output(q, &bytes));
 	EXPECT(!feed(q, "{\"return\":[{\"name\":\"x\\\",\\\"a\\\":\\\"\","
 			"\"type\":\"child<virtio-balloon-pci>\"}],\"id\":3}", 1), "%s", e.text);
-	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":4}\n"), "took the name");
+	EXPECT(sends(q, "{\"execute\":\"query-memory-size-summary\",\"id\":4}\n"), "took the name");
 	qmp_free(q);
 	return true;
 }
