@@ -161,7 +161,7 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 	restore(d, g);
 	g->seen = true;
 	d->guests[d->n++] = g;
-	tell(g, LOG_INFO, "found, %s", g->link.npaths ? "with a monitor" : "without a monitor");
+	tell(g, LOG_INFO, "found, %s", *g->link.path ? "with a monitor" : "without a monitor");
 }
 
 static void drop_guest(struct daemon *d, size_t i)
@@ -241,7 +241,7 @@ static void tell_decision(struct daemon *d, struct guest *g)
 		       g->pid, SIZE_TEXT(g->usage), SIZE_TEXT(g->policy.active),
 		       SIZE_TEXT(g->policy.ideal), SIZE_TEXT(g->policy.target),
 		       policy_why_text(g->policy.why));
-	else if (g->given.next != g->target)
+	else if (g->policy.hand ? g->told.why != WHY_HAND : g->given.next != g->target)
 		tell(g, LOG_INFO, "target %s: %s", SIZE_TEXT(g->policy.target),
 		     policy_why_text(g->policy.why));
 	g->told.why = g->policy.why;

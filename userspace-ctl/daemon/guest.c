@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "guest.h"
+#include "process.h"
 #include "size.h"
 #include "sysfs.h"
 
@@ -85,15 +86,14 @@ void guest_configure(struct guest *g, const struct surroundings *s)
 		tell(g, LOG_ERR, "%s", e.text);
 }
 
-static void find_monitor(struct guest *g, const struct vmm *vmm)
+static void find_monitor(struct guest *g, const struct surroundings *s)
 {
-	if (*g->conf.qmp) {
-		link_add_path(&g->link, g->conf.qmp);
-		g->link.any_process = true;
+	if (!*g->conf.qmp) {
+		process_qmp_path(s->sysroot, g->pid, g->link.path);
 		return;
 	}
-	for (size_t i = 0; i < vmm->npaths; i++)
-		link_add_path(&g->link, vmm->paths[i]);
+	snprintf(g->link.path, sizeof(g->link.path), "%s", g->conf.qmp);
+	g->link.any_process = true;
 }
 
 struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
@@ -118,7 +118,7 @@ struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
 	guest_configure(g, s);
 	link_init(&g->link, loop, pid, vmm.uid);
 	if (g->conf.balloon && !s->dry_run)
-		find_monitor(g, &vmm);
+		find_monitor(g, s);
 	return g;
 }
 

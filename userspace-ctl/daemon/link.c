@@ -38,12 +38,6 @@ void link_init(struct link *l, sd_event *loop, int pid, uid_t uid)
 	*l = (struct link){ .loop = loop, .pid = pid, .uid = uid };
 }
 
-void link_add_path(struct link *l, const char *path)
-{
-	if (l->npaths < VMM_PATHS)
-		snprintf(l->paths[l->npaths++], VMM_PATH_MAX, "%s", path);
-}
-
 const struct qmp_facts *link_facts(const struct link *l)
 {
 	return l->qmp && qmp_facts(l->qmp)->ready ? qmp_facts(l->qmp) : NULL;
@@ -62,7 +56,7 @@ void link_close(struct link *l)
 	l->qmp = NULL;
 }
 
-/* Each failure in a row doubles the time until the next try; the next path gets it. */
+/* Each failure in a row doubles the time until the next try. */
 static void give_up(struct link *l)
 {
 	link_close(l);
@@ -70,7 +64,6 @@ static void give_up(struct link *l)
 	l->news = !l->failures;
 	if (l->failures < RETRY_MOST)
 		l->failures++;
-	l->next = l->npaths ? (l->next + 1) % l->npaths : 0;
 }
 
 void link_flush(struct link *l)
@@ -129,7 +122,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-/* The socket's file, before anybody is spoken to. A relative path is relative to the VM. */
+/* The socket's file, before anybody is spoken to. */
 static int check_file(const struct link *l, const char *path, struct err *e)
 {
 	struct stat st;
@@ -162,17 +155,10 @@ static int check_peer(const struct link *l, int fd, const char *path, struct err
 
 static int connect_to(const struct link *l, struct err *e)
 {
-	const char *given = l->paths[l->next];
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, rc, n;
+	int fd, rc;
 
-	if (*given == '/')
-		n = snprintf(address.sun_path, sizeof(address.sun_path), "%s", given);
-	else
-		n = snprintf(address.sun_path, sizeof(address.sun_path), "/proc/%d/cwd/%s", l->pid,
-			     given);
-	if (n >= (int)sizeof(address.sun_path))
-		return err_set(e, -ENAMETOOLONG, "%s: too long", given);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", l->path);
 	rc = check_file(l, address.sun_path, e);
 	if (rc)
 		return rc;
@@ -211,7 +197,7 @@ static int link_open(struct link *l, uint64_t now_ms)
 
 void link_poll(struct link *l, uint64_t now_ms)
 {
-	if (!l->npaths)
+	if (!*l->path)
 		return;
 	if (!l->qmp) {
 		if (now_ms >= l->retry_ms && link_open(l, now_ms) < 0)

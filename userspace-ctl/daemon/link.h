@@ -8,7 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "qmp.h"
-#include "vmm.h"
+#include "process.h"
 
 struct link {
 	sd_event *loop;
@@ -16,8 +16,7 @@ struct link {
 	struct qmp *qmp;	/* NULL: not connected */
 	int pid;
 	uid_t uid;
-	char paths[VMM_PATHS][VMM_PATH_MAX];
-	size_t npaths, next;	/* the one to try next */
+	char path[QMP_PATH_MAX];	/* empty: it has no monitor */
 	bool any_process;	/* the operator named the socket: whose user it is is enough */
 	uint64_t retry_ms;
 	unsigned int failures;
@@ -25,9 +24,8 @@ struct link {
 	bool news;		/* @why was not told yet, or there is a connection to tell of */
 };
 
-/* What a VM's monitor answers to; nothing is connected yet. */
+/* Nothing is connected yet, and there is no path. */
 void link_init(struct link *l, sd_event *loop, int pid, uid_t uid);
-void link_add_path(struct link *l, const char *path);
 
 /* Connect when it is time, ask for what is due, give up what does not answer. Never blocks. */
 void link_poll(struct link *l, uint64_t now_ms);

@@ -175,15 +175,8 @@ static int parse(int argc, char **argv, const char **sysroot, bool *dry_run)
 
 static int set_up(struct daemon *d, const char *sysroot, struct err *e)
 {
-	sigset_t signals;
-	int rc;
+	int rc = sd_event_new(&d->loop);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	rc = sd_event_new(&d->loop);
 	if (rc >= 0)
 		rc = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload, NULL);
 	if (rc >= 0)
@@ -202,6 +195,18 @@ static int set_up(struct daemon *d, const char *sysroot, struct err *e)
 	return EX_DONE;
 }
 
+/* Before any thread is there: one that lets a signal through would end the process by it. */
+static void block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *sysroot = "";
@@ -216,6 +221,7 @@ int main(int argc, char **argv)
 	rc = parse(argc, argv, &sysroot, &dry_run);
 	if (rc)
 		return rc;
+	block_signals();
 	self.enrol = true;
 	rc = daemon_init(&self.daemon, sysroot, dry_run, &e);
 	if (!rc)

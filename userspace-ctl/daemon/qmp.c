@@ -50,7 +50,7 @@ struct qmp {
 	uint64_t id;
 	unsigned int parent;		/* which of parents[] is looked at */
 	unsigned int interval_s;
-	char path[QMP_PATH_MAX];	/* the balloon's, empty: not found */
+	char path[QOM_PATH_MAX];	/* the balloon's, empty: not found */
 	char out[OUT_MAX];
 	size_t out_len, out_sent;
 	struct qmp_facts facts;
@@ -123,7 +123,7 @@ static void send_command(struct qmp *q, enum command command, uint64_t now_ms, c
 static void send_property(struct qmp *q, enum command command, uint64_t now_ms, const char *name,
 			  const char *property, const char *value)
 {
-	char arguments[QMP_PATH_MAX + 128];
+	char arguments[QOM_PATH_MAX + 128];
 
 	snprintf(arguments, sizeof(arguments), "{\"path\":\"%s\",\"property\":\"%s\"%s%s}", q->path,
 		 property, *value ? ",\"value\":" : "", value);
@@ -237,7 +237,7 @@ static bool name_is_plain(const char *name)
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				"._-:[]");
 
-	return n && !name[n] && n < QMP_PATH_MAX - 64;
+	return n && !name[n] && n < QOM_PATH_MAX - 64;
 }
 
 /* Look for child<virtio-balloon…> among the devices. */

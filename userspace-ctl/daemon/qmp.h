@@ -17,7 +17,7 @@
 #define QMP_WINDOW_MS	10000
 #define QMP_WINDOW_MAX	(16 * QMP_MESSAGE_MAX)	/* and so is more than this in a window */
 #define QMP_ANSWER_MS	5000	/* how long an answer may take */
-#define QMP_PATH_MAX	256
+#define QOM_PATH_MAX	256
 
 /**
  * struct qmp_facts - what the monitor told
