@@ -33,20 +33,6 @@ static struct surroundings surroundings(const struct daemon *d)
 	};
 }
 
-static int check_conf(const struct conf *c, struct err *e)
-{
-	const uint64_t any = 100ull << 30;
-
-	if (amount_of(&c->high, any) > amount_of(&c->soft, any) &&
-	    amount_of(&c->soft, any) > amount_of(&c->hard, any) &&
-	    amount_of(&c->hard, any) > amount_of(&c->low, any))
-		return EX_DONE;
-	/* A mix of sizes and percent is checked against the host, see apply_conf(). */
-	if (!c->high.percent || !c->soft.percent || !c->hard.percent || !c->low.percent)
-		return EX_DONE;
-	return err_set(e, EX_BAD_INPUT, "[host] want high > soft > hard > low");
-}
-
 static int apply_conf(struct daemon *d, const struct conf *c, struct err *e)
 {
 	struct policy_knobs k = {
@@ -60,11 +46,9 @@ static int apply_conf(struct daemon *d, const struct conf *c, struct err *e)
 		.spike_window_ms = c->spike_window_s * 1000,
 	};
 
-	if (check_conf(c, e))
-		return EX_BAD_INPUT;
-	if (k.high <= k.soft || k.soft <= k.hard || k.hard <= k.low || k.high > d->memory.total / 2)
-		return err_set(e, EX_BAD_INPUT, "[host] want high > soft > hard > low, and high no "
-			       "more than half of this host's %s", SIZE_TEXT(d->memory.total));
+	if (k.high <= k.soft || k.soft <= k.hard || k.hard <= k.low || k.high >= d->memory.total)
+		return err_set(e, EX_BAD_INPUT, "[host] want high > soft > hard > low, and high "
+			       "below this host's %s", SIZE_TEXT(d->memory.total));
 	d->policy.knobs = k;
 	d->conf = *c;
 	return EX_DONE;
@@ -315,6 +299,9 @@ static bool see_module(struct daemon *d, bool there)
 	if (there != !d->no_module)
 		tell(NULL, LOG_NOTICE, "%s", there ? "the module is there" :
 		     "no " SYSFS_DIR ": waiting for the module");
+	/* One that was loaded anew knows nobody. */
+	if (there && d->no_module && d->conf.enrol && !d->dry_run)
+		enrol_running(d->sysroot);
 	d->no_module = !there;
 	return there;
 }

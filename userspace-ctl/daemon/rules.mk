@@ -52,3 +52,23 @@ fuzz-daemon: $(OBJ)/fuzz/daemon-qmp $(OBJ)/fuzz/daemon-conf
 		$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 \
 			-artifact_prefix=$(OBJ)/fuzz/ || exit 1; \
 	done
+
+.PHONY: install-daemon uninstall-daemon
+install: install-daemon
+install-daemon: $(OUT)/pagefoldd
+	install -D -m 755 $(OUT)/pagefoldd $(DESTDIR)$(PREFIX)/sbin/pagefoldd
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/sbin/,$(PREFIX)/sbin/,' daemon/pagefoldd.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/pagefoldd.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/pagefoldd.service
+	install -D -m 644 man/pagefoldd.8 $(DESTDIR)$(PREFIX)/share/man/man8/pagefoldd.8
+	install -D -m 644 man/pagefoldd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/pagefoldd.conf.5
+	test -e $(DESTDIR)$(SYSCONFDIR)/pagefold/pagefoldd.conf || \
+		install -D -m 644 daemon/pagefoldd.conf $(DESTDIR)$(SYSCONFDIR)/pagefold/pagefoldd.conf
+
+uninstall: uninstall-daemon
+uninstall-daemon:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/pagefoldd \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/pagefoldd.service \
+		$(DESTDIR)$(PREFIX)/share/man/man8/pagefoldd.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/pagefoldd.conf.5
