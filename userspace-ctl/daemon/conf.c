@@ -3,8 +3,8 @@
  * What an operator may decide: pagefoldd.conf, its drop-ins, and a file for each VM.
  *
  * libinih reads the lines; what it lets pass in silence is refused here before and after it: NUL
- * bytes, lines that it would cut, unknown keys, keys given twice, values out of range. A daemon that
- * takes memory from guests must not guess what was meant.
+ * bytes, lines that it would cut, unknown keys, keys given twice, values out of range. A daemon
+ * that takes memory from guests must not guess what was meant.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -228,7 +228,7 @@ int conf_parse(struct conf *c, const char *path, const char *text, size_t len, b
 
 	if (check_text(text, len, &why))
 		return err_set(e, EX_BAD_INPUT, "%s: %s", path, why.text);
-	/* Twice, because inih tells one line only: of what is no key, or of a key that is refused. */
+	/* Twice, because inih tells one line only: of what is no key, or of one that is refused. */
 	line = ini_parse_string(text, accept_all, NULL);
 	if (line)
 		return err_set(e, EX_BAD_INPUT, "%s:%d: want [section] or key = value", path, line);

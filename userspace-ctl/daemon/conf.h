@@ -55,7 +55,7 @@ void conf_default(struct conf *c);
 int conf_parse(struct conf *c, const char *path, const char *text, size_t len, bool vm,
 	       struct err *e);
 
-/* Read pagefoldd.conf and pagefoldd.conf.d/, in the order of names; what is not there is default. */
+/* Read pagefoldd.conf, then pagefoldd.conf.d/ in the order of names; neither has to be there. */
 int conf_read(const char *sysroot, struct conf *c, struct err *e);
 
 /* Read vm.d/@name.conf on top of what @c says of VMs. */

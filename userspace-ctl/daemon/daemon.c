@@ -2,9 +2,9 @@
 /*
  * All VMs, round after round.
  *
- * A round reads everything anew and decides from that. What lasts longer (ladders, what a VM is used
- * to) is lost with the daemon and comes back by looking; the one thing that looking cannot tell,
- * whose a target is, is on record before it is written.
+ * A round reads everything anew and decides from that. What lasts longer (ladders, what a VM is
+ * used to) is lost with the daemon and comes back by looking; the one thing that looking cannot
+ * tell, whose a target is, is on record before it is written.
  */
 #include <ctype.h>
 #include <dirent.h>

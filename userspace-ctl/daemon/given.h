@@ -36,7 +36,7 @@ int given_write(const char *sysroot, const struct given *list, size_t n, struct 
 int file_replace(const char *sysroot, const char *path, const char *text, size_t len,
 		 struct err *e);
 
-/* What a target in sysfs means, when @g is what the daemon wrote. Return: the operator's, 0: none. */
+/* What a target in sysfs means when @g is what the daemon wrote. Return: the operator's, or 0. */
 uint64_t given_hand(const struct given *g, uint64_t target);
 
 #endif

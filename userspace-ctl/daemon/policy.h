@@ -14,7 +14,7 @@
 
 /* The host's states, after Waldspurger (OSDI 2002), from free memory and from stalls for it. */
 enum host_state {
-	HOST_HIGH,	/* enough: nothing is taken, unless a busy VM can use what an idle one has */
+	HOST_HIGH,	/* enough: only a busy VM gets what an idle one does not use */
 	HOST_SOFT,	/* balloons */
 	HOST_HARD,	/* paging too, where a balloon is late */
 	HOST_LOW,	/* the emergency */
@@ -59,7 +59,7 @@ struct policy_vm {
 	unsigned int shares;		/* for each byte of RAM, 1..10000 */
 	/* As it is now. */
 	uint64_t usage;			/* memory of the host */
-	uint64_t wss;			/* working set, 0: not known, then all of it counts as used */
+	uint64_t wss;			/* working set, 0: not known, then all of it counts */
 	uint64_t hand;			/* the operator's target, 0: none */
 	bool fixed;			/* neither balloon nor paging */
 	bool pressed;			/* short of memory inside */

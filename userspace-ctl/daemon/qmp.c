@@ -50,6 +50,7 @@ struct qmp {
 	uint64_t id;
 	unsigned int parent;		/* which of parents[] is looked at */
 	unsigned int interval_s;
+	uint64_t stats_ms;		/* when statistics were asked for */
 	char path[QOM_PATH_MAX];	/* the balloon's, empty: not found */
 	char out[OUT_MAX];
 	size_t out_len, out_sent;
@@ -183,7 +184,11 @@ int qmp_poll(struct qmp *q, uint64_t now_ms, struct err *e)
 		return 0;
 	}
 	q->due_query = true;
-	q->due_stats = true;
+	/* The guest sends none more often. */
+	if (!q->stats_ms || now_ms - q->stats_ms >= q->interval_s * 1000ull) {
+		q->stats_ms = now_ms;
+		q->due_stats = true;
+	}
 	send_wish(q, now_ms);
 	return 0;
 }

@@ -80,8 +80,9 @@ static void put_rungs(FILE *f, const struct daemon *d)
 		"# HELP pagefoldd_vm_freed_bytes Memory that each rung of the ladder gave back.\n");
 	for (size_t i = 0; i < d->n; i++)
 		for (enum rung r = RUNG_SHARE; r <= RUNG_PAGE; r++)
-			fprintf(f, "pagefoldd_vm_freed_bytes_total{pid=\"%d\",name=\"%s\",rung=\"%s\"} %"
-				PRIu64 "\n", d->guests[i]->pid, d->guests[i]->name, rung_name(r),
+			fprintf(f, "pagefoldd_vm_freed_bytes_total"
+				"{pid=\"%d\",name=\"%s\",rung=\"%s\"} %" PRIu64 "\n",
+				d->guests[i]->pid, d->guests[i]->name, rung_name(r),
 				d->guests[i]->ladder.freed[r]);
 }
 

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct vmm {
-	uint64_t start;		/* clock ticks after boot: with the pid it names a process for ever */
+	uint64_t start;		/* clock ticks after boot: with the pid, no other process has it */
 	uid_t uid;
 };
 

@@ -58,7 +58,8 @@ static void put_number(const char *file, uint64_t value)
 {
 	char text[32];
 
-	put("sys/kernel/pagefold/vms", file, text, snprintf(text, sizeof(text), "%" PRIu64 "\n", value));
+	put("sys/kernel/pagefold/vms", file, text,
+	    snprintf(text, sizeof(text), "%" PRIu64 "\n", value));
 }
 
 static void make_files(void)
@@ -70,8 +71,9 @@ static void make_files(void)
 
 	snprintf(path, sizeof(path), "%s/proc/%d", root, getpid());
 	mkdir(path, 0755);
-	n = snprintf(text, sizeof(text), "%d (fake) ) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0\n",
-		     getpid(), 1000 + number);
+	n = snprintf(text, sizeof(text),
+		     "%d (fake) ) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0\n", getpid(),
+		     1000 + number);
 	put("proc", "stat", text, n);
 	n = snprintf(text, sizeof(text), "Name:\tfake\nUid:\t%d\t0\t0\t0\nVmSwap:\t       0 kB\n",
 		     getuid());

@@ -64,7 +64,7 @@ all_there()
 
 start_daemon()
 {
-	"$daemon" --sysroot "$root" "$@" >"$root/out" 2>>"$root/log" &
+	"$daemon" --sysroot "$root" >"$root/out" 2>>"$root/log" &
 	pid=$!
 	disown
 }
@@ -153,11 +153,12 @@ with_metrics()
 
 dry_run_changes_nothing()
 {
+	mkdir "$root/run/pagefold"
 	start_vms honest 2 1024 900 || return 1
 	"$daemon" --sysroot "$root" --dry-run --once >"$root/out" 2>"$root/log" || return 1
 	expect [ "$(grep -c 'target .*: ' "$root/out")" = 2 ] && expect said 'host soft' &&
 		expect has honest-0 target_bytes 0 && expect has honest-0 state none &&
-		expect [ ! -e "$root/run/pagefold" ]
+		expect [ ! -e "$root/run/pagefold/targets" ]
 }
 
 a_short_host_takes_from_guests()
@@ -273,20 +274,20 @@ bad_configuration_is_refused()
 	local row text want rc
 
 	while IFS='|' read -r text want; do
-		printf "$text" >"$root/etc/pagefold/pagefoldd.conf"
+		printf %b "$text" >"$root/etc/pagefold/pagefoldd.conf"
 		"$daemon" --sysroot "$root" --dry-run --once >/dev/null 2>"$root/log"
 		rc=$?
 		expect [ $rc = 2 ] && expect said "$want" || { echo "# $text: $(cat "$root/log")"; return 1; }
 	done <<-'END'
 	[host]\nhigh = 6\n|pagefoldd.conf:2: high "6": want
-	[host]\nhihg = 6%%\n|pagefoldd.conf:2: \["host"\] "hihg": no such key
+	[host]\nhihg = 6%\n|pagefoldd.conf:2: \["host"\] "hihg": no such key
 	[vm]\nshares = 1\nshares = 1\n|pagefoldd.conf:3: shares: given twice
 	[policy]\n\nidle_tax_percent = 100\n|pagefoldd.conf:3: idle_tax_percent "100": want a number, 0 to 99
 	rubbish\n|pagefoldd.conf:1: want \[section\] or key = value
 	[vm]\npaging = maybe\n|pagefoldd.conf:2: paging "maybe": want one of no, yes
 	[vm]\nqmp = x\n|pagefoldd.conf:2: qmp "x": want an absolute path
-	[vm]\n\000\n|NUL byte
-	[host]\nsoft = 9%%\n|want high > soft > hard > low
+	[vm]\n\0000\n|NUL byte
+	[host]\nsoft = 9%\n|want high > soft > hard > low
 	[ladder]\npage_step = 1KB\n|pagefoldd.conf:2: page_step "1KB"
 	END
 	conf '[vm]'

@@ -43,7 +43,8 @@ static void sim_init(struct sim *s, uint64_t total_mib)
 	*s = (struct sim){
 		.policy.knobs = {
 			.high = total * 6 / 100, .soft = total * 4 / 100, .hard = total * 2 / 100,
-			.low = total / 100, .psi_some = 1000, .psi_full = 500, .idle_tax_percent = 75,
+			.low = total / 100, .psi_some = 1000, .psi_full = 500,
+			.idle_tax_percent = 75,
 			.step_percent = 5, .rise_percent = 10, .spike_percent = 5,
 			.spike_window_ms = 60000,
 		},
@@ -353,8 +354,8 @@ static bool noise_moves_nothing(void)
 		s.others = random() % (6 * MIB);
 		sim_round(&s);
 		for (int i = 0; i < 2; i++)
-			EXPECT(s.vms[i].target == at_rest[i], "round %d: guest %d from %llu to %llu",
-			       round, i, (unsigned long long)at_rest[i],
+			EXPECT(s.vms[i].target == at_rest[i],
+			       "round %d: guest %d from %llu to %llu", round, i, (unsigned long long)at_rest[i],
 			       (unsigned long long)s.vms[i].target);
 	}
 	return true;
