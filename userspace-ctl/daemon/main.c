@@ -142,10 +142,13 @@ static int on_stall(sd_event_source *s, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-/* 100 ms of stall in a second begin a round early. A kernel without PSI has no such file. */
+/*
+ * 200 ms of stall in two seconds begin a round early; two, because a shorter window takes a capability.
+ * A kernel without PSI has no such file.
+ */
 static void watch_stalls(sd_event *loop, const char *sysroot)
 {
-	static const char trigger[] = "some 100000 1000000";
+	static const char trigger[] = "some 200000 2000000";
 	int fd = *sysroot ? -1 : open("/proc/pressure/memory", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
