@@ -60,7 +60,7 @@ int daemon_init(struct daemon *d, const char *sysroot, bool dry_run, struct err 
 	struct conf c;
 	int rc;
 
-	*d = (struct daemon){ .sysroot = sysroot, .dry_run = dry_run };
+	*d = (struct daemon){ .sysroot = sysroot, .dry_run = dry_run, .diary.fd = -1 };
 	rc = memory_read(sysroot, &d->memory, e);
 	if (!rc)
 		rc = conf_read(sysroot, &c, e);
@@ -80,6 +80,7 @@ int daemon_init(struct daemon *d, const char *sysroot, bool dry_run, struct err 
 	snprintf(dir, sizeof(dir), "%s/run/pagefold", sysroot);
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return err_set(e, EX_REFUSED, "%s: %s", dir, strerror(errno));
+	diary_open(&d->diary, sysroot, d->conf.interval_ms);
 	d->pager = pager_new();
 	return d->pager ? EX_DONE : err_set(e, EX_REFUSED, "cannot start a thread");
 }
@@ -90,6 +91,7 @@ void daemon_free(struct daemon *d)
 		guest_free(d->guests[i]);
 	free(d->guests);
 	free(d->restored);
+	diary_close(&d->diary);
 	pager_free(d->pager);
 	sd_event_unref(d->loop);
 }
@@ -146,11 +148,13 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 	g->seen = true;
 	d->guests[d->n++] = g;
 	tell(g, LOG_INFO, "found, %s", *g->link.path ? "with a monitor" : "without a monitor");
+	diary_event(&d->diary, g, "vm-add", *g->link.path ? "with a monitor" : "without a monitor");
 }
 
 static void drop_guest(struct daemon *d, size_t i)
 {
 	tell(d->guests[i], LOG_INFO, "gone");
+	diary_event(&d->diary, d->guests[i], "vm-del", "it ended or was unregistered");
 	guest_free(d->guests[i]);
 	d->guests[i] = d->guests[--d->n];
 }
@@ -220,14 +224,16 @@ static void decide(struct daemon *d, uint64_t now_ms)
 
 static void tell_decision(struct daemon *d, struct guest *g)
 {
-	if (d->dry_run)
+	if (d->dry_run) {
 		printf("%s (%d): uses %s, working set %s, ideal %s, target %s: %s\n", g->name,
 		       g->pid, SIZE_TEXT(g->usage), SIZE_TEXT(g->policy.active),
 		       SIZE_TEXT(g->policy.ideal), SIZE_TEXT(g->policy.target),
 		       policy_why_text(g->policy.why));
-	else if (g->policy.hand ? g->told.why != WHY_HAND : g->given.next != g->target)
+	} else if (g->policy.hand ? g->told.why != WHY_HAND : g->given.next != g->target) {
 		tell(g, LOG_INFO, "target %s: %s", SIZE_TEXT(g->policy.target),
 		     policy_why_text(g->policy.why));
+		diary_decision(&d->diary, g, g->target);
+	}
 	g->told.why = g->policy.why;
 }
 
@@ -291,6 +297,8 @@ static void tell_state(struct daemon *d)
 		     host_state_name(d->policy.state), SIZE_TEXT(d->memory.available),
 		     SIZE_TEXT(d->memory.total), d->memory.psi_some / 100,
 		     d->memory.psi_some % 100);
+	if (d->policy.state != d->told_state)
+		diary_event(&d->diary, NULL, "host-state", host_state_name(d->policy.state));
 	d->told_state = d->policy.state;
 }
 
@@ -304,6 +312,18 @@ static bool see_module(struct daemon *d, bool there)
 		enrol_running(d->sysroot);
 	d->no_module = !there;
 	return there;
+}
+
+/* Rungs are decisions too, and who is not believed is worth an event. */
+static void write_diary(struct daemon *d, const struct guest *g)
+{
+	bool was = !strcmp(g->told.state, "untrusted"), is = g->ladder.untrusted;
+
+	if (g->ladder.rung != g->told.rung)
+		diary_decision(&d->diary, g, g->given.next);
+	if (is && !was)
+		diary_event(&d->diary, g, "untrusted",
+			    "its balloon claims more than its usage shows");
 }
 
 void daemon_round(struct daemon *d)
@@ -327,6 +347,7 @@ void daemon_round(struct daemon *d)
 	for (size_t i = 0; i < d->n; i++) {
 		paused += d->guests[i]->given.paused;
 		guest_act(d->guests[i], &s);
+		write_diary(d, d->guests[i]);
 		guest_report(d->guests[i], &s);
 		still += d->guests[i]->given.paused;
 	}

@@ -5,6 +5,7 @@
 #ifndef PF_DAEMON_H
 #define PF_DAEMON_H
 
+#include "diary.h"
 #include "guest.h"
 #include "memory.h"
 
@@ -17,6 +18,7 @@ struct daemon {
 	struct policy policy;
 	struct memory memory;
 	struct pager *pager;
+	struct diary diary;
 	struct guest **guests;
 	size_t n, room;
 	struct given *restored;		/* what an earlier daemon wrote */

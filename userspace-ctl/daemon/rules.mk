@@ -4,11 +4,11 @@
 #   make fuzz-daemon [FUZZ_SECONDS=3600]    libFuzzer over its parsers, wants clang
 
 daemon_pure := policy ladder qmp conf vmm given
-daemon	:= $(daemon_pure) link pager guest daemon enrol textfile main
+daemon	:= $(daemon_pure) diary link pager guest daemon enrol textfile main
 daemon_tests := test-policy test-ladder test-qmp test-conf
 # No library that only pagefoldctl needs: the daemon stays in memory.
-daemon_lib := err registration config process sysfs size memory
-DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread
+daemon_lib := err registration config process sysfs size memory vm record
+DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread -lm
 asan_daemon_lib_o := $(patsubst %,$(OBJ)/asan/%.o,$(daemon_lib))
 
 all: $(OUT)/pagefoldd

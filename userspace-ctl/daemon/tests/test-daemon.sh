@@ -137,6 +137,12 @@ metric()
 	grep -q -e "$1" "$root/metrics.prom" 2>/dev/null
 }
 
+# What pagefoldctl events and report read.
+noted()
+{
+	grep -q -e "$1" "$root/run/pagefold/record.jsonl"
+}
+
 rounds()
 {
 	local n
@@ -167,7 +173,10 @@ a_short_host_takes_from_guests()
 	start_daemon
 	until_true below honest-0 usage_bytes 890 && until_true above honest-1 balloon_bytes 100 &&
 		until_true above honest-2 achieved_bytes 100 && expect above honest-0 target_bytes 200 &&
-		until_true said 'balloon to' && expect said 'monitor connected, balloon'
+		until_true said 'balloon to' && expect said 'monitor connected, balloon' &&
+		expect noted '"type":"decision".*"name":"honest-0".*"why":"' &&
+		expect noted '"event":"host-state",.*"text":"soft"' &&
+		expect noted '"rung":"balloon"'
 }
 
 memory_comes_back()
@@ -234,7 +243,8 @@ a_liar_is_untrusted()
 	start_daemon
 	until_true has liar-0 state untrusted && expect has liar-0 balloon_bytes 0 &&
 		until_true metric 'untrusted{.*name="liar-0"} 1' &&
-		until_true metric 'freed_bytes_total{.*rung="balloon"} 0'
+		until_true metric 'freed_bytes_total{.*rung="balloon"} 0' &&
+		until_true noted '"name":"liar-0","event":"untrusted"'
 }
 
 no_balloon_is_stuck()
