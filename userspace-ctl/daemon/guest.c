@@ -199,9 +199,11 @@ bool guest_observe(struct guest *g, const struct surroundings *s)
 
 	if (!guest_read(g, s, "usage_bytes", &g->usage) ||
 	    !guest_read(g, s, "target_bytes", &g->target) ||
-	    !guest_read(g, s, "wss_bytes", &g->wss) ||
 	    !guest_read(g, s, "folded_pages", &folded) || !guest_read(g, s, "zero_pages", &zero))
 		return false;
+	/* Not known in a module without it: then all of the usage counts as in use. */
+	if (!guest_read(g, s, "wss_bytes", &g->wss))
+		g->wss = 0;
 	g->shared = (folded + zero) * 4096;
 	g->swapped = s->swapping ? vmm_swapped(s->sysroot, g->pid) : 0;
 	link_poll(&g->link, s->now_ms);
