@@ -183,15 +183,6 @@ ends()
 
 subtests=(boot finds_running_guests takes_memory guest_without_driver hand_set_outlives_sigkill qemu_is_killed
 	gives_back module_goes_and_comes come_and_go ends)
-plan ${#subtests[@]}
-for subtest in "${subtests[@]}"; do
-	began=$SECONDS
-	"$subtest"
-	status=$?
-	note "$subtest took $((SECONDS - began)) s"
-	[ $status = 0 ] || sed 's/^/# log: /' $log | tail -n 25
-	result $status "$subtest"
-	[ $status = 0 ] || [ "$subtest" != boot ] || finish
-done
+run_subtests "${subtests[@]}"
 [ -z "$pid" ] || kill -KILL $pid 2>/dev/null
 finish

@@ -126,14 +126,5 @@ all_end_well()
 }
 
 subtests=(boot host_recovers everybody_works_on rungs_are_recorded nobody_was_killed all_end_well)
-plan ${#subtests[@]}
-for subtest in "${subtests[@]}"; do
-	began=$SECONDS
-	"$subtest"
-	status=$?
-	note "$subtest took $((SECONDS - began)) s"
-	[ $status = 0 ] || sed 's/^/# log: /' $log | tail -n 30
-	result $status "$subtest"
-	[ $status = 0 ] || [ "$subtest" != boot ] || finish
-done
+run_subtests "${subtests[@]}"
 finish

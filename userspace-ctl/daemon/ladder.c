@@ -10,6 +10,7 @@
  * resident cannot exceed the RAM less the balloon; where it does, the balloon is a tale, and from
  * then on the VM is treated as one that has none.
  */
+#include "arith.h"
 #include "ladder.h"
 
 #define MIB		(1024ull * 1024)
@@ -17,21 +18,6 @@
 #define LIE_SLACK	(48 * MIB)
 #define LIE_MS		10000
 #define TRUST_MS	600000
-
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max_of(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
 
 /* Give one rung its part of @drop. */
 static void credit(struct ladder *l, enum rung rung, uint64_t gained, uint64_t *drop)

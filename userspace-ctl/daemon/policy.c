@@ -14,6 +14,7 @@
  * further than what is free this very moment. Falls come true only later, when guests have given
  * way; a rise that counted on them would be an overcommitment of its own.
  */
+#include "arith.h"
 #include "policy.h"
 
 #define MIB		(1024ull * 1024)
@@ -21,21 +22,6 @@
 #define PRICE_BITS	62
 
 typedef unsigned __int128 u128;
-
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max_of(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
 
 static uint64_t percent(uint64_t of, unsigned int n)
 {

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "daemon/arith.h"
 #include "daemon/policy.h"
 #include "err.h"
 #include "tests/tap.h"
@@ -25,16 +26,6 @@ struct sim {
 	uint64_t now_ms;
 	size_t n;
 };
-
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max_of(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
 
 static void sim_init(struct sim *s, uint64_t total_mib)
 {
