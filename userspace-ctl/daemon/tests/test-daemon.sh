@@ -208,6 +208,26 @@ hand_set_is_kept()
 	until_true metric 'target_bytes{.*name="honest-0"} 1073741824'
 }
 
+# Whenever it dies, none of its own targets is an operator's to the next one.
+killed_at_any_moment()
+{
+	local i
+
+	start_vms honest 3 1024 900 || return 1
+	for ((i = 0; i < 20; i++)); do
+		host 4096 $((i % 2 ? 3000 : 50 + i * 5))
+		start_daemon
+		until_true passed $((${EPOCHREALTIME/.} + RANDOM * 60))
+		stop_daemon KILL || return 1
+	done
+	expect said 'target .*: ' && ! said 'set by hand'
+}
+
+passed()
+{
+	[ "${EPOCHREALTIME/.}" -ge "$1" ]
+}
+
 hostile_peers_block_nobody()
 {
 	local kind
@@ -355,7 +375,7 @@ a_hundred_vms_cost_little()
 }
 
 tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back hand_set_is_kept
-	hostile_peers_block_nobody foreign_socket_is_refused a_liar_is_untrusted no_balloon_is_stuck
+	killed_at_any_moment hostile_peers_block_nobody foreign_socket_is_refused a_liar_is_untrusted no_balloon_is_stuck
 	vms_come_and_go bad_configuration_is_refused reload_keeps_what_was figures_are_whole
 	a_hundred_vms_cost_little)
 [ $# -le 2 ] || tests=("${@:3}")
