@@ -70,6 +70,24 @@ until_true()
 	return 0
 }
 
+# run_subtests NAME…: functions, each a subtest; without the first, which sets up, there are no others. What
+# went wrong may be told by $log, when that is a file.
+run_subtests()
+{
+	local name status began
+
+	plan $#
+	for name; do
+		began=$SECONDS
+		"$name"
+		status=$?
+		note "$name took $((SECONDS - began)) s"
+		[ $status = 0 ] || [ -z "${log-}" ] || tail -n 25 "$log" | sed 's/^/# log: /'
+		result $status "$name"
+		[ $status = 0 ] || [ "$name" != "$1" ] || finish
+	done
+}
+
 pf_get()
 {
 	cat "$PF_SYS/$1"

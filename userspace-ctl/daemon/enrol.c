@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Register running VMs that the module does not know.
+ *
+ * udev's rule does that for VMs that start later. Those that ran before the module was loaded, or
+ * on a host without udev, are found here: at start, and after each uevent of KVM.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "process.h"
+#include "sysfs.h"
+
+#define DEFAULT_DOMAIN "default"
+
+static bool is_registered(const char *sysroot, int pid)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/vms/%d", sysroot, pid);
+	return !access(path, F_OK);
+}
+
+static void enrol(const char *sysroot, int pid)
+{
+	static const struct errno_text meanings[] = { { 0 } };
+	struct registration r = { 0 };
+	char line[REGISTRATION_LINE_MAX], path[PATH_MAX];
+	struct err e;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s" CONFIG_PATH, sysroot);
+	if (config_read(path, &r, &e)) {
+		tell(NULL, LOG_ERR, "%s", e.text);
+		return;
+	}
+	if (!*r.domain)
+		snprintf(r.domain, sizeof(r.domain), "%s", DEFAULT_DOMAIN);
+	r.pid = pid;
+	process_vm_name(sysroot, pid, r.name);
+	registration_format(&r, line, sizeof(line));
+	rc = sysfs_write(sysroot, "register", line, meanings, &e);
+	if (rc && rc != EEXIST && rc != ESRCH)
+		tell(NULL, LOG_WARNING, "%s", e.text);
+}
+
+void enrol_running(const char *sysroot)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct err e;
+	DIR *dir;
+
+	if (sysfs_present(sysroot, &e))
+		return;
+	snprintf(path, sizeof(path), "%s/proc", sysroot);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		int pid = isdigit((unsigned char)*entry->d_name) ? atoi(entry->d_name) : 0;
+
+		if (pid && !is_registered(sysroot, pid) && process_has_kvm(sysroot, pid, false))
+			enrol(sysroot, pid);
+	}
+	if (dir)
+		closedir(dir);
+}

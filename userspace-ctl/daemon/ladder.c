@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a VM is brought to its target: one rung after the other, the gentle ones first.
+ *
+ * Sharing costs nobody anything, so it goes first; the guest knows best what it can spare, so its
+ * balloon goes before the host's paging, which would swap out just what the guest is about to free
+ * and read it in again (double paging). Lower rungs go on while higher ones work.
+ *
+ * A guest is not believed. Memory that its balloon holds was discarded, so what the host sees
+ * resident cannot exceed the RAM less the balloon; where it does, the balloon is a tale, and from
+ * then on the VM is treated as one that has none.
+ */
+#include "arith.h"
+#include "ladder.h"
+
+#define MIB		(1024ull * 1024)
+/* What the VMM has beside the guest's RAM, before that counts as a lie. */
+#define LIE_SLACK	(48 * MIB)
+#define LIE_MS		10000
+#define TRUST_MS	600000
+
+/* Give one rung its part of @drop. */
+static void credit(struct ladder *l, enum rung rung, uint64_t gained, uint64_t *drop)
+{
+	uint64_t part = min_of(gained, *drop);
+
+	l->freed[rung] += part;
+	*drop -= part;
+}
+
+/* Nothing counts as freed that the VM's usage does not show. */
+static void account(struct ladder *l, const struct ladder_view *v)
+{
+	uint64_t drop = less(l->last.usage, v->usage);
+
+	if (l->last.valid) {
+		credit(l, RUNG_SHARE, less(v->shared, l->last.shared), &drop);
+		credit(l, RUNG_PAGE, less(v->paged, l->last.paged), &drop);
+		if (!l->untrusted)
+			credit(l, RUNG_BALLOON, less(v->balloon, l->last.balloon), &drop);
+		if (v->reports)
+			credit(l, RUNG_REPORT, drop, &drop);
+	}
+	l->last.usage = v->usage;
+	l->last.shared = v->shared;
+	l->last.balloon = v->balloon;
+	l->last.paged = v->paged;
+	l->last.valid = true;
+}
+
+static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	uint64_t most = less(v->ram, v->balloon) + LIE_SLACK + v->ram / 64;
+	bool fits = !v->balloon || v->usage <= most;
+
+	if (fits) {
+		l->lie_ms = 0;
+		if (!l->fits_ms)
+			l->fits_ms = now_ms;
+		if (now_ms - l->fits_ms >= TRUST_MS)
+			l->untrusted = false;
+		return;
+	}
+	l->fits_ms = 0;
+	if (!l->lie_ms)
+		l->lie_ms = now_ms;
+	if (now_ms - l->lie_ms >= LIE_MS)
+		l->untrusted = true;
+}
+
+/* So close to the target is as good as there. */
+static uint64_t tolerance(const struct ladder_view *v)
+{
+	return v->ram / 128;
+}
+
+/*
+ * The VMM's own memory counts in its usage, and a target leaves that much less to the guest. How
+ * much it is shows when a balloon holds all that it was asked for and the VM is still above.
+ */
+static void learn_extra(struct ladder *l, const struct ladder_view *v)
+{
+	uint64_t most = v->ram / 8;
+
+	if (l->rung >= RUNG_BALLOON && l->asked && v->balloon + MIB >= l->asked)
+		l->extra = min_of(most, l->extra + less(v->usage, v->target));
+	else if (v->usage + v->ram / 16 < v->target)
+		l->extra = less(l->extra, tolerance(v));
+}
+
+/* What the balloon should hold, were the VM held to @limit of the host's memory. */
+static uint64_t balloon_for(const struct ladder *l, const struct ladder_knobs *k,
+			    const struct ladder_view *v, uint64_t limit)
+{
+	uint64_t hold = less(v->ram + l->extra, limit + v->shared), keep, spare;
+
+	if (v->has_stats && hold > v->balloon) {
+		/* Never more than the guest can spare: what it lacks it would swap. */
+		keep = (unsigned __int128)v->ram * k->keep_percent / 100;
+		spare = less(v->available, keep);
+		hold = min_of(hold, v->balloon + spare);
+	}
+	return hold - hold % MIB;
+}
+
+static bool balloon_helps(const struct ladder *l, const struct ladder_view *v)
+{
+	return v->answers && !l->untrusted;
+}
+
+static void begin_over(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	if (l->rung == RUNG_NONE)
+		l->over_ms = now_ms;
+	if (v->state == HOST_LOW && !l->in_low)
+		l->low_ms = now_ms;
+	l->in_low = v->state == HOST_LOW;
+}
+
+/* Sharing and reporting get their time, but not from a host that has none left. */
+static enum rung patient_rung(const struct ladder_knobs *k, const struct ladder_view *v,
+			      uint64_t waited)
+{
+	if (v->state >= HOST_HARD)
+		return RUNG_BALLOON;
+	if (v->scanned && waited < k->share_ms)
+		return RUNG_SHARE;
+	if (v->scanned)
+		waited -= k->share_ms;
+	if (v->reports && v->has_stats && v->free >= v->usage - v->target && waited < k->report_ms)
+		return RUNG_REPORT;
+	return RUNG_BALLOON;
+}
+
+/* Whether the balloon had its time: it has none, or does not get where it was asked to. */
+static bool balloon_is_late(const struct ladder *l, const struct ladder_knobs *k,
+			    const struct ladder_view *v, uint64_t now_ms)
+{
+	if (!balloon_helps(l, v))
+		return now_ms - l->over_ms >= (v->state == HOST_LOW ? 0 : k->share_ms);
+	return l->asked_ms && now_ms - l->asked_ms >= k->deadline_ms;
+}
+
+/* How much to page out: never what a guest that answers can still free by itself. */
+static uint64_t page_now(const struct ladder *l, const struct ladder_knobs *k,
+			 const struct ladder_view *v)
+{
+	uint64_t excess = v->usage - v->target;
+
+	if (balloon_helps(l, v) && v->has_stats)
+		excess = less(excess, v->free);
+	return min_of(excess, k->page_step);
+}
+
+static enum rung pick_rung(struct ladder *l, const struct ladder_knobs *k,
+			   const struct ladder_view *v, uint64_t now_ms)
+{
+	enum rung rung = patient_rung(k, v, now_ms - l->over_ms);
+
+	l->stuck = false;
+	if (rung < RUNG_BALLOON || !balloon_is_late(l, k, v, now_ms))
+		return rung;
+	if (v->state < HOST_HARD) {
+		l->stuck = true;
+		return rung;
+	}
+	if (l->in_low && now_ms - l->low_ms >= k->emergency_ms)
+		return RUNG_EMERGENCY;
+	if (k->may_page)
+		return RUNG_PAGE;
+	l->stuck = true;
+	return rung;
+}
+
+static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
+			const struct ladder_view *v, uint64_t now_ms, struct ladder_step *step)
+{
+	/* Until it is the balloon's turn to take, it only keeps the VM from growing. */
+	uint64_t limit = l->rung >= RUNG_BALLOON ? v->target : max_of(v->target, v->usage);
+	uint64_t to = limit >= v->ram ? 0 : balloon_for(l, k, v, limit);
+
+	if (!v->answers)
+		return;
+	if (l->untrusted)
+		to = 0;
+	/* It owes something while it holds less than it was asked for, and does not move. */
+	if (l->rung < RUNG_BALLOON || v->balloon > l->last.balloon || !l->asked_ms)
+		l->asked_ms = now_ms;
+	if (to == l->asked || (to && less(to, l->asked) + less(l->asked, to) < v->ram / 256))
+		return;
+	l->asked = to;
+	step->set_balloon = true;
+	step->balloon_to = to;
+}
+
+struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
+				const struct ladder_view *v, uint64_t now_ms)
+{
+	struct ladder_step step = { 0 };
+
+	watch_claims(l, v, now_ms);
+	if (v->target >= v->ram || v->usage <= v->target + tolerance(v)) {
+		l->rung = RUNG_NONE;
+		l->stuck = l->in_low = false;
+	} else {
+		begin_over(l, v, now_ms);
+		l->rung = pick_rung(l, k, v, now_ms);
+	}
+	learn_extra(l, v);
+	ask_balloon(l, k, v, now_ms, &step);
+	account(l, v);
+	if (l->rung >= RUNG_PAGE && k->may_page)
+		step.page_bytes = page_now(l, k, v);
+	step.emergency = l->rung == RUNG_EMERGENCY;
+	return step;
+}
+
+const char *ladder_state(const struct ladder *l)
+{
+	static const char * const words[RUNGS] = {
+		"none", "share", "share", "balloon", "page", "emergency",
+	};
+
+	if (l->rung == RUNG_EMERGENCY)
+		return words[l->rung];
+	if (l->untrusted)
+		return "untrusted";
+	return l->stuck ? "stuck" : words[l->rung];
+}
+
+const char *rung_name(enum rung rung)
+{
+	static const char * const names[RUNGS] = {
+		"none", "share", "report", "balloon", "page", "emergency",
+	};
+
+	return names[rung];
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How a VM is brought to its target: one rung after the other, the gentle ones first.
+ *
+ * Pure, as the policy is: what is seen and the time come in, what to do comes out.
+ */
+#ifndef PF_LADDER_H
+#define PF_LADDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy.h"
+
+enum rung {
+	RUNG_NONE,	/* at or below its target */
+	RUNG_SHARE,	/* the module folds it first */
+	RUNG_REPORT,	/* its guest has free memory and will report it */
+	RUNG_BALLOON,	/* its guest is asked for memory */
+	RUNG_PAGE,	/* the host takes it */
+	RUNG_EMERGENCY,	/* as configured: nothing else is left */
+	RUNGS
+};
+
+struct ladder_knobs {
+	uint64_t share_ms;	/* how long sharing is given before the balloon */
+	uint64_t report_ms;	/* and free page reporting */
+	uint64_t deadline_ms;	/* how long a balloon may take to get anywhere */
+	uint64_t emergency_ms;	/* how long the host may stay low */
+	uint64_t page_step;	/* bytes that one round pages out at most */
+	unsigned int keep_percent;	/* of its RAM that a guest keeps available */
+	bool may_page;
+};
+
+struct ladder_view {
+	uint64_t ram, target, usage;	/* bytes; target as decided, ram or more: unlimited */
+	uint64_t shared;		/* folded and zero: the guest has it, the host does not */
+	uint64_t balloon;		/* what the balloon claims to hold */
+	uint64_t available, free;	/* inside the guest, when has_stats */
+	uint64_t paged;			/* of the VM, in swap */
+	enum host_state state;
+	bool scanned;			/* the module is at work on it */
+	bool answers;			/* its guest has a driver that reacts */
+	bool reports;			/* the device passes free page reports on */
+	bool has_stats;
+};
+
+struct ladder {
+	enum rung rung;
+	uint64_t over_ms;	/* since when it is above its target, valid above RUNG_NONE */
+	uint64_t asked_ms;	/* since when its balloon owes something */
+	uint64_t low_ms;	/* since when the host is low while it is above */
+	uint64_t lie_ms;	/* since when its claims do not fit, 0: they do */
+	uint64_t fits_ms;	/* since when an untrusted one's claims fit again */
+	uint64_t asked;		/* what the balloon was last asked to hold */
+	uint64_t extra;		/* beyond what the target says: the VMM's own memory */
+	uint64_t freed[RUNGS];	/* bytes that each rung gave back, ever */
+	struct {
+		uint64_t usage, shared, balloon, paged;
+		bool valid;
+	} last;
+	bool untrusted, stuck, in_low;
+};
+
+struct ladder_step {
+	bool set_balloon;
+	uint64_t balloon_to;	/* bytes that the balloon should hold */
+	uint64_t page_bytes;	/* bytes to page out now */
+	bool emergency;
+};
+
+/* One round of one VM. @now_ms must not be 0. */
+struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
+				const struct ladder_view *v, uint64_t now_ms);
+
+/* The word of vms/PID/state. */
+const char *ladder_state(const struct ladder *l);
+
+const char *rung_name(enum rung rung);
+
+#endif

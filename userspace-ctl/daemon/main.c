@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pagefoldd, which keeps every VM at a memory target that the host can afford.
+ *
+ * One loop: a timer for rounds, KVM's uevents and stalls for memory to begin one early, signals,
+ * and the monitors of VMs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon.h"
+
+#define UEVENT_MAX	8192
+#define SOON_US		100000	/* after an event: more may follow it */
+
+static struct {
+	struct daemon daemon;
+	sd_event_source *timer;
+	bool enrol;		/* a VM may have come */
+	bool once;
+} self;
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"Usage: pagefoldd [--sysroot DIR] [--dry-run] [--once]\n\n"
+		"  --dry-run      say what would be decided, and why; change nothing\n"
+		"  --once         one round, then end\n"
+		"  --sysroot DIR  look for /sys, /proc, /etc and /run there\n\n"
+		"Exit codes: 0 ended as asked, 1 refused by the system, 2 malformed input.\n");
+}
+
+static void round_in(uint64_t us)
+{
+	uint64_t now;
+
+	sd_event_now(self.daemon.loop, CLOCK_MONOTONIC, &now);
+	sd_event_source_set_time(self.timer, now + us);
+	sd_event_source_set_enabled(self.timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
+{
+	struct daemon *d = &self.daemon;
+
+	(void)s;
+	(void)usec;
+	(void)arg;
+	if (self.enrol && d->conf.enrol && !d->dry_run)
+		enrol_running(d->sysroot);
+	self.enrol = false;
+	daemon_round(d);
+	fflush(stdout);
+	if (self.once)
+		return sd_event_exit(d->loop, EX_DONE);
+	sd_notifyf(0, "STATUS=%zu VMs, host %s", d->n, host_state_name(d->policy.state));
+	/* A host in need is looked at more often. */
+	round_in((uint64_t)d->conf.interval_ms * 1000 >> (d->policy.state > HOST_SOFT));
+	return 0;
+}
+
+static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, void *arg)
+{
+	(void)s;
+	(void)info;
+	(void)arg;
+	sd_notify(0, "RELOADING=1");
+	daemon_reload(&self.daemon);
+	self.enrol = true;
+	sd_notify(0, "READY=1");
+	round_in(0);
+	return 0;
+}
+
+/* A uevent is NUL-terminated texts; only whether it is KVM's matters, all else is looked up. */
+static bool is_kvm_event(const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	for (const char *at = text; at < end; at += strnlen(at, end - at) + 1)
+		if (!strncmp(at, "DEVPATH=/devices/virtual/misc/kvm", 33))
+			return true;
+	return false;
+}
+
+static int on_uevent(sd_event_source *s, int fd, uint32_t events, void *arg)
+{
+	char text[UEVENT_MAX + 1];
+	struct sockaddr_nl from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	(void)s;
+	(void)events;
+	(void)arg;
+	n = recvfrom(fd, text, UEVENT_MAX, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	/* Only the kernel is 0; and after an overflow anything may have happened. */
+	if ((n < 0 && errno != ENOBUFS) || (n >= 0 && from.nl_pid))
+		return 0;
+	text[n < 0 ? 0 : n] = '\0';
+	if (n < 0 || is_kvm_event(text, n)) {
+		self.enrol = true;
+		round_in(SOON_US);
+	}
+	return 0;
+}
+
+static void listen_for_uevents(sd_event *loop)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    sd_event_add_io(loop, NULL, fd, EPOLLIN, on_uevent, NULL) >= 0)
+		return;
+	tell(NULL, LOG_WARNING, "no uevents: %s; VMs are found once they are registered",
+	     strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static int on_stall(sd_event_source *s, int fd, uint32_t events, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	if (events & EPOLLERR)
+		sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	else
+		round_in(0);
+	return 0;
+}
+
+/*
+ * 200 ms of stall in two seconds begin a round early; two, because a shorter window takes a capability.
+ * A kernel without PSI has no such file.
+ */
+static void watch_stalls(sd_event *loop, const char *sysroot)
+{
+	static const char trigger[] = "some 200000 2000000";
+	int fd = *sysroot ? -1 : open("/proc/pressure/memory", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (write(fd, trigger, sizeof(trigger)) < 0 ||
+	    sd_event_add_io(loop, NULL, fd, EPOLLPRI, on_stall, NULL) < 0)
+		close(fd);
+}
+
+static int parse(int argc, char **argv, const char **sysroot, bool *dry_run)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--dry-run")) {
+			*dry_run = true;
+		} else if (!strcmp(argv[i], "--once")) {
+			self.once = true;
+		} else if (!strcmp(argv[i], "--sysroot") && i + 1 < argc) {
+			*sysroot = argv[++i];
+		} else {
+			fprintf(stderr, "pagefoldd: %s: no such option\n\n", QUOTE(argv[i]));
+			usage(stderr);
+			return EX_BAD_INPUT;
+		}
+	}
+	return EX_DONE;
+}
+
+static int set_up(struct daemon *d, const char *sysroot, struct err *e)
+{
+	int rc = sd_event_new(&d->loop);
+
+	if (rc >= 0)
+		rc = sd_event_add_signal(d->loop, NULL, SIGHUP, on_reload, NULL);
+	if (rc >= 0)
+		rc = sd_event_add_signal(d->loop, NULL, SIGTERM, NULL, NULL);
+	if (rc >= 0)
+		rc = sd_event_add_signal(d->loop, NULL, SIGINT, NULL, NULL);
+	if (rc >= 0)
+		rc = sd_event_add_time(d->loop, &self.timer, CLOCK_MONOTONIC, 0, 0, on_timer, NULL);
+	if (rc < 0)
+		return err_set(e, EX_REFUSED, "event loop: %s", strerror(-rc));
+	sd_event_set_watchdog(d->loop, true);
+	if (!self.once) {
+		listen_for_uevents(d->loop);
+		watch_stalls(d->loop, sysroot);
+	}
+	return EX_DONE;
+}
+
+/* Before any thread is there: one that lets a signal through would end the process by it. */
+static void block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const char *sysroot = "";
+	bool dry_run = false;
+	struct err e;
+	int rc;
+
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		usage(stdout);
+		return EX_DONE;
+	}
+	rc = parse(argc, argv, &sysroot, &dry_run);
+	if (rc)
+		return rc;
+	block_signals();
+	self.enrol = true;
+	rc = daemon_init(&self.daemon, sysroot, dry_run, &e);
+	if (!rc)
+		rc = set_up(&self.daemon, sysroot, &e);
+	if (rc) {
+		tell(NULL, LOG_ERR, "%s", e.text);
+		daemon_free(&self.daemon);
+		return rc;
+	}
+	sd_notify(0, "READY=1");
+	rc = sd_event_loop(self.daemon.loop);
+	sd_notify(0, "STOPPING=1");
+	sd_event_source_unref(self.timer);
+	daemon_free(&self.daemon);
+	return rc < 0 ? EX_REFUSED : rc;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The configuration: what is taken goes where it should, and what a VM's own file may say. What is
+ * refused, and in which words, test-daemon.sh sees.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/conf.h"
+#include "daemon/given.h"
+#include "tests/tap.h"
+
+static struct err e;
+
+static int parse(struct conf *c, const char *text, bool vm)
+{
+	conf_default(c);
+	e.text[0] = '\0';
+	return conf_parse(c, "f", text, strlen(text), vm, &e);
+}
+
+static bool defaults_are_documented(void)
+{
+	struct conf c;
+
+	EXPECT(!parse(&c, "", false), "%s", e.text);
+	EXPECT(c.high.percent == 6 && c.soft.percent == 4 && c.hard.percent == 2 &&
+	       c.low.percent == 1 && c.idle_tax_percent == 75 && c.vm.min.percent == 25 &&
+	       !c.vm.paging && c.vm.balloon && c.vm.emergency == EMERGENCY_NONE, "changed");
+	return true;
+}
+
+static bool values_are_taken(void)
+{
+	struct conf c;
+
+	EXPECT(!parse(&c, "# why\n[host]\nhigh = 2GiB\nsoft=3%\n\n[policy]\nstep_percent = 50\n"
+		      "[vm]\nmin = 1.5GiB\nmax = 80%\nshares = 10000\nballoon = no\n"
+		      "emergency = pause\nqmp = /run/x,y\npaging = yes ; at night\n", false), "%s",
+	       e.text);
+	EXPECT(c.high.bytes == 2ull << 30 && !c.high.percent && c.soft.percent == 3 &&
+	       c.step_percent == 50, "host");
+	EXPECT(amount_of(&c.vm.min, 0) == 3ull << 29 && amount_of(&c.vm.max, 1000) == 800 &&
+	       c.vm.shares == 10000 && !c.vm.balloon && c.vm.emergency == EMERGENCY_PAUSE &&
+	       c.vm.paging && !strcmp(c.vm.qmp, "/run/x,y"), "vm");
+	return true;
+}
+
+static bool a_vm_speaks_for_itself_only(void)
+{
+	struct conf c;
+
+	EXPECT(!parse(&c, "[vm]\nshares = 7\n", true) && c.vm.shares == 7, "%s", e.text);
+	EXPECT(parse(&c, "[vm]\nshares = 7\n[host]\nhigh = 6%\n", true) == EX_BAD_INPUT &&
+	       strstr(e.text, "f:4: ") && strstr(e.text, "VM's own file"), "%s", e.text);
+	return true;
+}
+
+static bool names_stay_in_their_directory(void)
+{
+	struct vm_conf vm;
+	struct conf c;
+
+	conf_default(&c);
+	EXPECT(conf_read_vm("/nonexistent", &c, "../passwd", &vm, &e) == EX_BAD_INPUT, "taken");
+	EXPECT(!conf_read_vm("/nonexistent", &c, "web-1", &vm, &e) && vm.shares == 100, "%s",
+	       e.text);
+	return true;
+}
+
+static bool long_lines_are_refused(void)
+{
+	char text[256];
+	struct conf c;
+
+	snprintf(text, sizeof(text), "[vm]\n%200s\n", "# a comment that inih would cut in two");
+	EXPECT(parse(&c, text, false) == EX_BAD_INPUT && strstr(e.text, "line 2: longer"), "%s",
+	       e.text);
+	return true;
+}
+
+static bool records_survive(void)
+{
+	struct given list[] = { { 1, 100, 0, 5, 0 }, { 4194304, UINT64_MAX, UINT64_MAX, 0, 1 } };
+	char root[] = "/tmp/test-conf.XXXXXX", path[128];
+	struct given back[2] = { 0 };
+
+	EXPECT(mkdtemp(root), "mkdtemp");
+	snprintf(path, sizeof(path), "mkdir -p %s/run/pagefold", root);
+	EXPECT(!system(path), "mkdir");
+	EXPECT(!given_read(root, back, 2, &e) && !*e.text, "%s", e.text);
+	EXPECT(!given_write(root, list, 2, &e), "%s", e.text);
+	EXPECT(given_read(root, back, 2, &e) == 2, "%s", e.text);
+	for (int i = 0; i < 2; i++)
+		EXPECT(back[i].pid == list[i].pid && back[i].start == list[i].start &&
+		       back[i].last == list[i].last && back[i].next == list[i].next &&
+		       back[i].paused == list[i].paused, "line %d", i + 1);
+	EXPECT(given_read(root, back, 1, &e) == 1, "more than there is room for");
+	EXPECT(!file_replace(root, GIVEN_PATH, "1 2 3 4 5 6\n", 12, &e), "%s", e.text);
+	EXPECT(!given_read(root, back, 2, &e) && strstr(e.text, ":1: want five"), "%s", e.text);
+	snprintf(path, sizeof(path), "rm -r %s", root);
+	EXPECT(!system(path), "rm");
+	EXPECT(file_replace(root, GIVEN_PATH, "", 0, &e) == EX_REFUSED && *e.text, "written");
+	return true;
+}
+
+static bool hands_are_told_apart(void)
+{
+	const struct given g = { .last = 10, .next = 20 };
+
+	EXPECT(!given_hand(&g, 10) && !given_hand(&g, 20) && !given_hand(&g, 0), "ours");
+	EXPECT(given_hand(&g, 11) == 11, "the operator's");
+	return true;
+}
+
+int main(void)
+{
+	static const struct tap_test tests[] = {
+		{ "defaults are as documented", defaults_are_documented },
+		{ "values are taken", values_are_taken },
+		{ "a VM's file speaks of the VM only", a_vm_speaks_for_itself_only },
+		{ "names stay in their directory", names_stay_in_their_directory },
+		{ "lines that inih would cut are refused", long_lines_are_refused },
+		{ "the record of targets survives, or is refused whole", records_survive },
+		{ "an operator's target is told from ours", hands_are_told_apart },
+	};
+
+	return tap_run(tests, ARRAY_SIZE(tests));
+}
