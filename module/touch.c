@@ -106,33 +106,29 @@ static int pf_touch_arm_locked(struct pf_touch *touch, struct vm_area_struct *vm
 }
 
 /*
- * With the mmap lock held for reading, and the huge page locked if there is one: then the core
- * cannot split it (its trylock fails), and nobody migrates it (6.12 would wait for that, spinning).
- * Of a range without one, khugepaged makes none while the mmap lock is held.
+ * With the mmap lock held for reading. The core tries to split a huge page that it meets, and fails
+ * before it has changed anything, because the caller holds a reference that it does not know of. To
+ * lock the page instead would stop it too, but up to 6.12 at least it forgets to put its own
+ * reference when its trylock fails: the page could never be split or freed again. For the same
+ * reason a page that somebody else has locked is left for another time.
+ *
+ * Of a range without a huge page, khugepaged makes none while the mmap lock is held.
  */
 static int pf_touch_locked(struct pf_touch *touch, bool arm)
 {
 	struct pf_snapshot *snap = touch->snap;
 	struct folio *huge = pf_touch_huge(touch);
 	struct vm_area_struct *vma;
-	int err = -EAGAIN;
 
-	if (huge && !folio_trylock(huge))
+	if ((huge && folio_test_locked(huge)) || !pf_snapshot_valid(snap))
 		return -EAGAIN;
-	if (!pf_snapshot_valid(snap))
-		goto unlock;
 	vma = find_vma(touch->mm, snap->start);
 	if (!vma || vma->vm_start > snap->start || !vma_is_anonymous(vma) ||
 	    vma->vm_end < snap->start + snap->nr * PAGE_SIZE)
-		err = -EINVAL;
-	else if (arm)
-		err = pf_touch_arm_locked(touch, vma, huge);
-	else
-		err = pf_touch_fire(touch, vma, huge);
-unlock:
-	if (huge)
-		folio_unlock(huge);
-	return err;
+		return -EINVAL;
+	if (arm)
+		return pf_touch_arm_locked(touch, vma, huge);
+	return pf_touch_fire(touch, vma, huge);
 }
 
 static int pf_touch_act(struct pf_touch *touch, bool arm)
@@ -158,8 +154,8 @@ static int pf_touch_act(struct pf_touch *touch, bool arm)
  *
  * The snapshot is out of date afterwards: firing the notifiers is what makes it so.
  *
- * Context: takes the mmap lock for reading and tries the lock of a huge folio; the caller holds no
- * lock of a folio and not the mmap lock; may sleep.
+ * Context: takes the mmap lock for reading; the caller holds a reference on each folio, but no lock
+ * of one and not the mmap lock; may sleep.
  * Return: 0; -EAGAIN when the range changed or the huge page is locked just now, and nothing was
  * dropped; -EINVAL when the mapping is of another kind.
  */
