@@ -77,8 +77,8 @@ boot()
 {
 	local p1 p2 p3
 
-	boot_with d1 virtio_balloon & p1=$!
-	boot_with d2 virtio_balloon & p2=$!
+	boot_with d1 virtio_mmio,virtio_balloon & p1=$!
+	boot_with d2 virtio_mmio,virtio_balloon & p2=$!
 	boot_with d3 '' & p3=$!
 	wait $p1 && wait $p2 && wait $p3 && pf_load
 }
@@ -124,7 +124,7 @@ hand_set_outlives_sigkill()
 	start_daemon
 	until_true said 'd1 .*set by hand' && until_true said 'd2 .*monitor connected' || return 1
 	expect vm_is d1 target_bytes $target || return 1
-	! expect said 'd2 .*set by hand' || return 1
+	! said "d2 .*set by hand" || return 1
 	pf_set "$(vm d1 target_bytes)" 0
 }
 

@@ -61,7 +61,7 @@ boot()
 	pf_load && swap_on && start_daemon || return 1
 	for name in "${guests[@]}"; do
 		PF_GUEST_LIMIT=200 pf-guest start "$name" --memory 768M --work rewrite --work-mb 120 \
-			--seed "${name#o}" --waste 500 --modules virtio_balloon -- -device virtio-balloon-device ||
+			--seed "${name#o}" --waste 500 --modules virtio_mmio,virtio_balloon -- -device virtio-balloon-device ||
 			return 1
 		[ -z "$(cat "$PF_SYS"/vms/*/usage_bytes 2>/dev/null)" ] || figures
 	done

@@ -17,6 +17,7 @@
 /* What the VMM has beside the guest's RAM, before that counts as a lie. */
 #define LIE_SLACK	(48 * MIB)
 #define LIE_MS		10000
+#define KEEP_LEAST	(32 * MIB)
 #define TRUST_MS	600000
 
 /* Give one rung its part of @drop. */
@@ -97,6 +98,8 @@ static uint64_t balloon_for(const struct ladder *l, const struct ladder_knobs *k
 	if (v->has_stats && hold > v->balloon) {
 		/* Never more than the guest can spare: what it lacks it would swap. */
 		keep = (unsigned __int128)v->ram * k->keep_percent / 100;
+		/* A small guest's kernel needs more than a part of it to stay alive. */
+		keep = max_of(keep, min_of(v->ram / 8, KEEP_LEAST));
 		spare = less(v->available, keep);
 		hold = min_of(hold, v->balloon + spare);
 	}

@@ -103,6 +103,15 @@ static bool guests_keep_what_they_need(void)
 	step = rounds(&l, &v, &now, 1);
 	EXPECT(step.set_balloon && step.balloon_to == 99 * MIB, "%llu MiB",
 	       (unsigned long long)(step.balloon_to / MIB));
+	/* Five percent of a small one would be 6 MiB. */
+	v = (struct ladder_view){ .ram = 128 * MIB, .target = 20 * MIB, .usage = 100 * MIB,
+				  .state = HOST_HARD, .answers = true, .has_stats = true,
+				  .available = 40 * MIB };
+	l = (struct ladder){ 0 };
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.balloon_to == 24 * MIB, "small: %llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	v = over(HOST_HARD);
 	v.available = 10 * MIB;
 	l = (struct ladder){ 0 };
 	step = rounds(&l, &v, &now, 1);
