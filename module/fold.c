@@ -229,19 +229,66 @@ static void pf_fold_all_skip(struct pf_fold *fold, enum pf_stat skip)
 		fold->result[i] = skip;
 }
 
+/*
+ * Which pages of the range are KSM's? KSM maps a page of its own somewhere a moment before its
+ * reverse map tells so. To stabilise such a page by its place, and to put it back by its reverse
+ * map, as the core does when it is refused, leaves a migration entry there for good: on 6.1 the next
+ * touch of it is a bug of the kernel. What is not KSM's now does not become so meanwhile: that takes
+ * the mmap lock.
+ */
+static int pf_fold_find_ksm(struct pf_fold *fold, struct vm_area_struct *vma)
+{
+	unsigned int i;
+	int err;
+
+	bitmap_zero(fold->ksm, PF_FOLD_MAX);
+	if (!(vma->vm_flags & VM_MERGEABLE))
+		return 0;
+	err = pf_snapshot_take_locked(&fold->snap, fold->mm, fold->start, fold->nr);
+	if (err)
+		return err;
+	for (i = 0; i < fold->nr; i++) {
+		struct page *page = pf_snapshot_page(&fold->snap, i);
+
+		if (page && folio_test_ksm(page_folio(page)))
+			__set_bit(i, fold->ksm);
+	}
+	pf_snapshot_done(&fold->snap);
+	return 0;
+}
+
+/* Fold pages @first to @end, not included, of the range, none of which is KSM's. */
+static void pf_fold_run(struct pf_fold *fold, struct vm_area_struct *vma, unsigned int first,
+			unsigned int end)
+{
+	struct migrate_vma migrate = {
+		.vma = vma,
+		.src = fold->src + first,
+		.dst = fold->dst + first,
+		.start = fold->start + first * PAGE_SIZE,
+		.end = fold->start + end * PAGE_SIZE,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	};
+	unsigned int i;
+
+	if (migrate_vma_setup(&migrate)) {
+		for (i = first; i < end; i++)
+			fold->result[i] = PF_SKIP_BUSY;
+		return;
+	}
+	for (i = first; i < end; i++)
+		if (fold->target[i])
+			fold->result[i] = pf_fold_one(fold, vma, i);
+	migrate_vma_pages(&migrate);
+	migrate_vma_finalize(&migrate);
+}
+
 static void pf_fold_locked(struct pf_fold *fold)
 {
 	unsigned long end = fold->start + fold->nr * PAGE_SIZE;
-	struct migrate_vma migrate = {
-		.src = fold->src,
-		.dst = fold->dst,
-		.start = fold->start,
-		.end = end,
-		.flags = MIGRATE_VMA_SELECT_SYSTEM,
-	};
 	struct vm_area_struct *vma;
+	unsigned int first, last;
 	enum pf_stat skip;
-	unsigned int i;
 
 	vma = find_vma(fold->mm, fold->start);
 	skip = !vma || vma->vm_start > fold->start || vma->vm_end < end ?
@@ -252,16 +299,13 @@ static void pf_fold_locked(struct pf_fold *fold)
 	}
 	vma_start_write(vma);
 	memset(fold->dst, 0, fold->nr * sizeof(fold->dst[0]));
-	migrate.vma = vma;
-	if (pf_fault(PF_FAULT_SETUP) || migrate_vma_setup(&migrate)) {
+	if (pf_fault(PF_FAULT_SETUP) || pf_fold_find_ksm(fold, vma)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}
-	for (i = 0; i < fold->nr; i++)
-		if (fold->target[i])
-			fold->result[i] = pf_fold_one(fold, vma, i);
-	migrate_vma_pages(&migrate);
-	migrate_vma_finalize(&migrate);
+	pf_fold_all_skip(fold, PF_SKIP_KSM);
+	for_each_clear_bitrange(first, last, fold->ksm, fold->nr)
+		pf_fold_run(fold, vma, first, last);
 }
 
 /**

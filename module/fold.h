@@ -7,6 +7,7 @@
 #include <linux/mm_types.h>
 
 #include "eligible.h"
+#include "snapshot.h"
 
 #define PF_FOLD_MAX	64	/* pages a batch */
 
@@ -20,10 +21,11 @@
  * @start: address of the first page
  * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
- * the
- *	    caller holds a reference on each frame
+ *	    the caller holds a reference on each frame
  * @result: set for each page with a target: PF_STAT_FOLDS, PF_STAT_ZERO_FOLDS or a PF_SKIP_*
  * @hold_ns: set to how long the mmap lock was held for writing
+ * @ksm: pages of KSM in the range, which must not be stabilised
+ * @snap: room to look for them
  * @src: what the core says of each page, see migrate_vma_setup()
  * @dst: where pages would migrate to: nowhere
  */
@@ -35,6 +37,8 @@ struct pf_fold {
 	struct page **target;
 	enum pf_stat result[PF_FOLD_MAX];
 	u64 hold_ns;
+	DECLARE_BITMAP(ksm, PF_FOLD_MAX);
+	struct pf_snapshot snap;
 	unsigned long src[PF_FOLD_MAX];
 	unsigned long dst[PF_FOLD_MAX];
 };

@@ -55,6 +55,29 @@ static void pf_snapshot_see_hinted(struct pf_snapshot *snap)
 			snap->pfn[i] |= HMM_PFN_VALID | (unsigned long)huge << HMM_PFN_ORDER_SHIFT;
 }
 
+/* With the mmap lock held, and the watch in place. */
+static int pf_snapshot_read(struct pf_snapshot *snap, unsigned long start, unsigned int nr)
+{
+	struct hmm_range range = {
+		.notifier = &snap->watch,
+		.start = start,
+		.end = start + (unsigned long)nr * PAGE_SIZE,
+		.hmm_pfns = snap->pfn,
+	};
+	int err;
+
+	memset(snap->pfn, 0, nr * sizeof(snap->pfn[0]));
+	range.notifier_seq = snap->seq;
+	err = hmm_range_fault(&range);
+	if (err)
+		return err == -EBUSY ? -EAGAIN : err;
+	snap->start = start;
+	snap->nr = nr;
+	if (IS_ENABLED(CONFIG_NUMA_BALANCING))
+		pf_snapshot_see_hinted(snap);
+	return 0;
+}
+
 /**
  * pf_snapshot_take() - read what a range maps
  * @snap: filled
@@ -71,38 +94,50 @@ static void pf_snapshot_see_hinted(struct pf_snapshot *snap)
 int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
 		     unsigned int nr)
 {
-	struct hmm_range range = {
-		.notifier = &snap->watch,
-		.start = start,
-		.end = start + (unsigned long)nr * PAGE_SIZE,
-		.hmm_pfns = snap->pfn,
-	};
 	int err;
 
 	if (pf_fault(PF_FAULT_NOTIFIER))
 		return -ENOMEM;
-	err = mmu_interval_notifier_insert(&snap->watch, mm, start, range.end - start,
+	err = mmu_interval_notifier_insert(&snap->watch, mm, start, (unsigned long)nr * PAGE_SIZE,
 					   &pf_snapshot_ops);
 	if (err)
 		return err;
 
-	memset(snap->pfn, 0, nr * sizeof(snap->pfn[0]));
-	range.notifier_seq = mmu_interval_read_begin(&snap->watch);
+	snap->seq = mmu_interval_read_begin(&snap->watch);
 	err = mmap_read_lock_killable(mm);
 	if (!err) {
-		err = hmm_range_fault(&range);
+		err = pf_snapshot_read(snap, start, nr);
 		mmap_read_unlock(mm);
 	}
-	if (err) {
+	if (err)
 		mmu_interval_notifier_remove(&snap->watch);
-		return err == -EBUSY ? -EAGAIN : err;
-	}
-	snap->start = start;
-	snap->nr = nr;
-	snap->seq = range.notifier_seq;
-	if (IS_ENABLED(CONFIG_NUMA_BALANCING))
-		pf_snapshot_see_hinted(snap);
-	return 0;
+	return err;
+}
+
+/**
+ * pf_snapshot_take_locked() - the same for who holds the mmap lock for writing
+ * @snap: filled
+ * @mm: whose range
+ * @start: address of the first page
+ * @nr: how many pages, 1..PF_REGION_PAGES, all in one region
+ *
+ * Context: the mmap lock is held for writing; may sleep.
+ * Return: as pf_snapshot_take(), but no -EINTR.
+ */
+int pf_snapshot_take_locked(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
+			    unsigned int nr)
+{
+	int err;
+
+	err = mmu_interval_notifier_insert_locked(&snap->watch, mm, start,
+						  (unsigned long)nr * PAGE_SIZE, &pf_snapshot_ops);
+	if (err)
+		return err;
+	snap->seq = mmu_interval_read_begin(&snap->watch);
+	err = pf_snapshot_read(snap, start, nr);
+	if (err)
+		mmu_interval_notifier_remove(&snap->watch);
+	return err;
 }
 
 /**

@@ -89,7 +89,8 @@ static void each(void)
 
 	sprintf(pid, "pid=%d ", getpid());
 	count = told("vm_add", pid, "pages=", &sum);
-	CHECK(count == 1 && sum >= PAGES, "vm_add %lld times, %lld pages", count, sum);
+	/* Up to 6.1 a thread may hold back 64 pages of the count. */
+	CHECK(count == 1 && sum >= PAGES - 64, "vm_add %lld times, %lld pages", count, sum);
 	count = told("vm_del", pid, "pages=", &sum);
 	CHECK(count == 1 && sum == 0, "vm_del %lld times, %lld pages", count, sum);
 	CHECK(told("vm_pass", pid, NULL, &sum) > 1, "vm_pass");

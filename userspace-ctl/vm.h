@@ -79,6 +79,7 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(PASSES, passes, COUNTER, "Times that every VM completed a pass")	\
 	X(FRAMES_ALLOCATED, frames_allocated, COUNTER, "Frames allocated")	\
 	X(FRAMES_FREED, frames_freed, COUNTER, "Frames freed")			\
+	X(FRAMES_SHRUNK, frames_shrunk, COUNTER, "Frames freed because memory was short")	\
 	X(CPU, cpu_ns, COUNTER, "CPU time of the scan threads")
 
 #define VM_ENUM(name, file, type, help)		VM_##name,
