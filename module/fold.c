@@ -232,9 +232,9 @@ static void pf_fold_all_skip(struct pf_fold *fold, enum pf_stat skip)
 /*
  * Which pages of the range are KSM's? KSM maps a page of its own somewhere a moment before its
  * reverse map tells so. To stabilise such a page by its place, and to put it back by its reverse
- * map, as the core does when it is refused, leaves a migration entry there for good: on 6.1 the next
- * touch of it is a bug of the kernel. What is not KSM's now does not become so meanwhile: that takes
- * the mmap lock.
+ * map, as the core does when it is refused, leaves a migration entry there for good: on 6.1 the
+ * next touch of it is a bug of the kernel. What is not KSM's now does not become so meanwhile:
+ * that takes the mmap lock.
  */
 static int pf_fold_find_ksm(struct pf_fold *fold, struct vm_area_struct *vma)
 {
