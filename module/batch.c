@@ -14,11 +14,13 @@
 #include "trace.h"
 
 /*
- * Pages in between that need no folding are taken along if there are no more of them than this:
- * they are unmapped for a moment for nothing, which costs less than another round of locks and
- * flushes. Only pages that could be folded: others may make the core wait, see pf_fold_drain().
+ * Pages in between that need no folding are taken along if there are no more of them than this: to
+ * pass over one costs a hundredth of another round of locks and flushes. Only pages that could be
+ * folded: others may make the core wait, see pf_fold_drain(). Those of a peer are not held, so they
+ * cannot be spared, and are unmapped for a moment for nothing.
  */
-#define PF_BATCH_GAP	2
+#define PF_BATCH_GAP		16
+#define PF_BATCH_GAP_PEER	2
 
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
@@ -35,8 +37,9 @@ static unsigned int pf_batch_length(const struct pf_worker *worker, struct page 
 				    struct page **page, unsigned int nr)
 {
 	unsigned int max = min(nr, pf_batch_max(worker)), i, last = 0;
+	unsigned int gap = page ? PF_BATCH_GAP : PF_BATCH_GAP_PEER;
 
-	for (i = 1; i < max && i - last <= PF_BATCH_GAP + 1; i++) {
+	for (i = 1; i < max && i - last <= gap + 1; i++) {
 		if (target[i])
 			last = i;
 		else if (!page || !page[i])
@@ -74,12 +77,12 @@ static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct 
 /**
  * pf_batch_fold() - fold the pages of a range that have a target
  * @worker: who does it
- * @vm: whose pages; the caller holds its turn_lock and a reference on its users, and none on the
- *	pages
+ * @vm: whose pages; the caller holds its turn_lock and a reference on its users
  * @start: address of the first page
  * @nr: pages in the range, at most a region's
  * @target: for each page what to fold it with, or NULL; all NULL afterwards, the references put
- * @page: for each page whether it could be folded (not NULL); NULL if that is not known
+ * @page: for each page of the worker's range whether it could be folded (not NULL); NULL if that is
+ *	  not known
  * @turn: counts what becomes of the pages
  *
  * Context: takes the mmap lock for writing, several times; sleeps.
@@ -100,6 +103,7 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		fold->start = start + i * PAGE_SIZE;
 		fold->nr = pf_batch_length(worker, target + i, page ? page + i : NULL, nr - i);
 		fold->target = target + i;
+		fold->spare = page ? worker->spare + i : NULL;
 		pf_fold_pages(fold);
 		pf_batch_account(worker, vm, turn);
 		i += fold->nr;

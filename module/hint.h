@@ -16,14 +16,16 @@
 #define PF_HINT_PAGE_BITS	35	/* 47 bits of address */
 #define PF_HINT_MAX_VM		((1U << PF_HINT_VM_BITS) - 1)
 #define PF_HINT_MAX_PAGE	((1ULL << PF_HINT_PAGE_BITS) - 1)
+/* In the place of a VM: the hint names a frame, by its page frame number. */
+#define PF_HINT_FRAME		PF_HINT_MAX_VM
 #define PF_HINT_MAX_FOUND	4
 /* No more than this may be spent on a page, resize included. */
 #define PF_HINT_MAX_BYTES_PER_PAGE	16
 
 /**
  * struct pf_place - the name of a page
- * @vm: index of its VM, 1..PF_HINT_MAX_VM
- * @page: its virtual address in pages, 0..PF_HINT_MAX_PAGE
+ * @vm: index of its VM, 1..PF_HINT_MAX_VM - 1, or PF_HINT_FRAME
+ * @page: its virtual address in pages, 0..PF_HINT_MAX_PAGE; a frame's number in physical memory
  */
 struct pf_place {
 	u32 vm;

@@ -22,6 +22,8 @@
 
 /* A turn ends after a region's worth of pages, or after so many small mappings. */
 #define PF_TURN_RANGES		16
+/* Or after so many regions that rest, each of which costs a look at the mappings. */
+#define PF_TURN_RESTS		64
 /*
  * A VM without anything to scan is asked again after this time even if passes may follow at once.
  */
@@ -42,6 +44,8 @@ struct pf_knobs pf_knobs = {
 	.pass_interval_ms = 10000,
 	/* An eighth of a huge page: less is not worth what its guest loses in TLB reach. */
 	.huge_pages = 64,
+	/* What never changes is read in one pass of 32, and folded within minutes when it does. */
+	.rest_passes = 31,
 	/* A fault that waits this long is one that a guest does not notice. */
 	.hold_max_us = 1000,
 	.fold_zero = true,
@@ -49,6 +53,7 @@ struct pf_knobs pf_knobs = {
 
 DECLARE_RWSEM(pf_hint_lock);
 struct pf_hint_table pf_hints;
+u16 pf_hints_gen;
 
 /* Protects the queue of VMs, the rounds, and what VMs add to pf_hint_pages. */
 static DEFINE_SPINLOCK(pf_turns_lock);
@@ -106,8 +111,11 @@ static int pf_hints_fit(void)
 	want = pf_hint_table_want(pf_hints.nr_buckets, pages);
 	/* Of former buckets and fewer pages than then, the former buckets have to go. */
 	if (want != pf_hints.nr_buckets ||
-	    pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+	    pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE) {
 		err = pf_hint_table_resize(&pf_hints, want, pages);
+		/* Whoever rests is looked at, to leave his hints in the new table. */
+		WRITE_ONCE(pf_hints_gen, pf_hints_gen + 1);
+	}
 	up_write(&pf_hint_lock);
 	return err;
 }
@@ -196,6 +204,18 @@ void pf_scan_wake_vms(void)
 	pf_turn_wake_all(&pf_turns);
 	spin_unlock(&pf_turns_lock);
 	pf_scan_kick();
+}
+
+/**
+ * pf_scan_look_anew() - have nothing rest in the next pass
+ *
+ * For when what could be folded is no longer what it was.
+ */
+void pf_scan_look_anew(void)
+{
+	down_write(&pf_hint_lock);
+	WRITE_ONCE(pf_hints_gen, pf_hints_gen + 1);
+	up_write(&pf_hint_lock);
 }
 
 /**
@@ -330,25 +350,49 @@ static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
 		worker->turn.count[PF_SKIP_NOMEM]++;
 }
 
+/* Leave a range alone if it is a region that rests. Returns whether it is. */
+static bool pf_scan_rest(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
+			 unsigned int nr)
+{
+	unsigned int pages;
+
+	if (nr < PF_REGION_PAGES || READ_ONCE(pf_knobs.fold_all))
+		return false;
+	pages = pf_region_rests(vm, start, READ_ONCE(pf_knobs.rest_passes));
+	if (!pages)
+		return false;
+	if (pages <= PF_REGION_PAGES) {
+		/* Their hints are in the table, which has to be large enough for them. */
+		vm->scanned_now += pages;
+		worker->turn.count[PF_STAT_RESTED] += pages;
+	}
+	return true;
+}
+
 /* Scan a piece of the VM. Caller holds its turn_lock. Returns as pf_pass_end(), 0 within a pass. */
 static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
 {
-	unsigned int ranges = 0, pages = 0, nr;
+	unsigned int ranges = 0, pages = 0, rests = 0, nr;
 	unsigned long start;
 	u64 due_ns = 0;
 
 	if (!vm->cursor)
 		pf_pass_begin(worker, vm);
 	pf_hints_follow(worker, vm);
-	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && !kthread_should_stop()) {
+	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && rests < PF_TURN_RESTS &&
+	       !kthread_should_stop()) {
 		nr = pf_scan_next_range(worker, vm, &start);
 		if (!nr) {
 			due_ns = pf_pass_end(vm);
 			break;
 		}
-		pf_range_scan(worker, vm, start, nr);
 		vm->eligible_now += nr;
 		vm->pass_ranges++;
+		if (pf_scan_rest(worker, vm, start, nr)) {
+			rests++;
+			continue;
+		}
+		pf_range_scan(worker, vm, start, nr);
 		pages += nr;
 		ranges++;
 	}

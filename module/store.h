@@ -23,8 +23,8 @@ static inline bool pf_store_owns(struct page *page)
 int pf_store_init(void);
 void pf_store_exit(void);
 
-struct page *pf_store_find(const struct pf_frame_key *key, struct page *page);
-struct page *pf_store_add(const struct pf_frame_key *key, struct page *page, bool *changed);
+struct page *pf_store_look(u64 pfn, u32 domain, struct page *page, bool trust, unsigned int *line);
+struct page *pf_store_add(u32 domain, struct page *page);
 struct page *pf_store_new_private(struct page *page);
 unsigned long pf_store_reap(unsigned long nr);
 void pf_store_reap_all(void);
@@ -36,6 +36,7 @@ size_t pf_store_bytes(void);
 int pf_store_set_cross_nodes(bool cross);
 bool pf_store_cross_nodes(void);
 s32 pf_store_node(struct page *page);
-u64 pf_store_hash(struct page *page);
+u64 pf_store_key(u32 domain, struct page *page);
+bool pf_store_tell(u32 domain, struct page *page, unsigned int line);
 
 #endif /* PF_STORE_H */

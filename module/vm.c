@@ -233,7 +233,7 @@ static int pf_vm_publish(struct pf_vm *vm)
 {
 	int err;
 
-	err = xa_alloc_cyclic(&pf_vms_by_index, &vm->index, vm, XA_LIMIT(1, PF_HINT_MAX_VM),
+	err = xa_alloc_cyclic(&pf_vms_by_index, &vm->index, vm, XA_LIMIT(1, PF_HINT_MAX_VM - 1),
 			      &pf_vm_last_index, GFP_KERNEL);
 	if (err < 0)
 		return err == -EBUSY ? -ENOSPC : err;
