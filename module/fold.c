@@ -62,7 +62,7 @@ static pte_t pf_zero_entry(const struct pf_fold *fold, unsigned long addr, pte_t
 
 /*
  * Take the entries of pages that equal their targets, all of them under one page table lock: if
- * they still are the migration entries of these very pages. Zero pages have their new entry at once.
+ * they still are the migration entries of these very pages. Zero pages have their new entry then.
  */
 static int pf_entry_take(pte_t *pte, unsigned long addr, void *data)
 {

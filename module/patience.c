@@ -5,8 +5,8 @@
  * Most memory of a guest is neither equal to anything nor written for a long time, and reading it
  * again in every pass is what makes page sharing expensive. A region in which a look finds nothing
  * new is left alone twice as long each time. One that is written all over from look to look holds
- * nothing that would stay folded: it is left alone too, but for less. One in which pages were folded
- * is looked at in the next pass again.
+ * nothing that would stay folded: it is left alone too, but for less. One in which pages were
+ * folded is looked at in the next pass again.
  *
  * What changes in a region that rests is folded later, and that is all: hints to its pages stay, so
  * a new page elsewhere that equals one of them folds at once.

@@ -207,8 +207,8 @@ void pf_hint_frame(u64 key, struct page *frame)
 }
 
 /*
- * The frame that a hint of this page names, if they are equal; with a reference. Whether they are is
- * found out when the page is folded, so as long as all is well in this range it is not asked here.
+ * The frame that a hint of this page names, if they are equal; with a reference. Whether they are
+ * is found out when the page is folded, so while all is well in this range it is not asked here.
  */
 static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i,
 					struct pf_place place)

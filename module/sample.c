@@ -2,15 +2,15 @@
 /*
  * The key of a page: what a few of its lines say, and as many more as it takes.
  *
- * The lines are chosen at random at load, one in each quarter of a page, so nobody can prepare pages
- * that they do not tell apart. But pages may be alike in them by nature (all but empty ones), or
- * because a guest tries. When two pages of one class turn out to differ, the line where they do is
- * learnt, and read of all pages of the class from then on. A class for which three such lines did
- * not suffice is hashed whole: what a guest can do is make its own pages cost what a whole hash
+ * The lines are chosen at random at load, one in each quarter of a page, so nobody can prepare
+ * pages that they do not tell apart. But pages may be alike in them by nature (all but empty ones),
+ * or because a guest tries. When two pages of one class turn out to differ, the line where they do
+ * is learnt, and read of all pages of the class from then on. A class for which three such lines
+ * did not suffice is hashed whole: what a guest can do is make its own pages cost what a whole hash
  * costs.
  *
- * A slot holds tag (37 bits of the class), how many lines it learnt (3), and these (4 times 6). 0 is
- * empty: a class that nothing was learnt of has no slot.
+ * A slot holds tag (37 bits of the class), how many lines it learnt (3), and these (4 times 6). 0
+ * is empty: a class that nothing was learnt of has no slot.
  */
 #include <linux/compiler.h>
 #include <linux/kernel.h>

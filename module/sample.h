@@ -12,7 +12,8 @@
 #include "hash.h"
 
 #define PF_SAMPLE_LINES		4
-#define PF_SAMPLE_TOLD_MAX	3	/* lines learnt of a class before its pages are hashed whole */
+/* Lines learnt of a class before its pages are hashed whole. */
+#define PF_SAMPLE_TOLD_MAX	3
 #define PF_SAMPLE_SLOTS		512
 
 /**
