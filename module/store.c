@@ -211,7 +211,8 @@ struct page *pf_store_look(u64 pfn, u32 domain, struct page *page, bool trust, u
 	struct page *frame = pfn_to_online_page(pfn);
 
 	*line = PF_PAGE_LINES;
-	if (!frame || !get_page_unless_zero(frame))
+	/* Whoever else's page that may be by now is left alone, but for the shortest of races. */
+	if (!frame || !pf_store_owns(frame) || !get_page_unless_zero(frame))
 		return NULL;
 	down_read(&pf_store_lock);
 	if (pf_store_may_share(frame, domain, page)) {
