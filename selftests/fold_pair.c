@@ -18,6 +18,8 @@ static char *pair_in(pid_t self)
 
 	pf_fill_all(mem + 4 * PF_PAGE, 2, same);
 	pf_settle(mem + 4 * PF_PAGE);
+	/* Sampling of working sets makes what a scan has just read out of date: it comes a pass later. */
+	pf_set("wss_period_ms", 0);
 	pf_register(self, "name=pair");
 	return mem + 4 * PF_PAGE;
 }
