@@ -74,7 +74,7 @@ about()
 boot()
 {
 	echo "$1" >"$THP" || return 1
-	boot_guest w --memory 192M --work touch --work-mb 96 || return 1
+	pf-guest start w --memory 192M --work touch --work-mb 96 || return 1
 	pid=$(pf-guest pid w)
 	vm=vms/$pid
 	pf_set wss_samples 400 && pf_set wss_cpu_permille 1000 && pf_set wss_period_ms 500 &&
