@@ -333,38 +333,55 @@ void pf_fold_pages(struct pf_fold *fold)
 	pf_hold_account(fold->hold_ns);
 }
 
-/**
- * pf_fold_drain() - bring freshly faulted pages to the LRU lists of their memory
- * @mm: an address space; the caller holds a reference on its users
- * @addr: of a page that is not on a list yet, and that may be folded
- *
- * Pages wait in per-CPU batches for that, and the core cannot stabilise them there. Asked to
- * stabilise one it empties the batches of all CPUs, and waits for them: so this is done with the
- * mmap lock only held for reading, where nobody minds.
- *
- * Context: takes the mmap lock for reading; sleeps.
- */
-void pf_fold_drain(struct mm_struct *mm, unsigned long addr)
+/* Stabilise one page and let it go at once. The caller holds the mmap lock. */
+static void pf_drain_locked(struct pf_fold *fold)
 {
 	unsigned long src = 0, dst = 0;
 	struct migrate_vma migrate = {
 		.src = &src,
 		.dst = &dst,
-		.start = addr,
-		.end = addr + PAGE_SIZE,
+		.start = fold->start,
+		.end = fold->start + PAGE_SIZE,
 		.flags = MIGRATE_VMA_SELECT_SYSTEM,
 	};
-	struct vm_area_struct *vma;
 
-	if (mmap_read_lock_killable(mm))
+	migrate.vma = find_vma(fold->mm, fold->start);
+	if (!migrate.vma || migrate.vma->vm_start > fold->start ||
+	    pf_vma_skip(migrate.vma, PF_POLICY_ALWAYS) != PF_SKIP_NONE)
 		return;
-	vma = find_vma(mm, addr);
-	if (vma && vma->vm_start <= addr && pf_vma_skip(vma, PF_POLICY_ALWAYS) == PF_SKIP_NONE) {
-		migrate.vma = vma;
-		if (!migrate_vma_setup(&migrate)) {
-			migrate_vma_pages(&migrate);
-			migrate_vma_finalize(&migrate);
-		}
-	}
-	mmap_read_unlock(mm);
+	if (pf_fold_find_ksm(fold, migrate.vma) || test_bit(0, fold->ksm))
+		return;
+	if (migrate_vma_setup(&migrate))
+		return;
+	migrate_vma_pages(&migrate);
+	migrate_vma_finalize(&migrate);
+}
+
+/**
+ * pf_fold_drain() - bring freshly faulted pages to the LRU lists of their memory
+ * @fold: scratch, of which nothing is in use
+ * @mm: an address space; the caller holds a reference on its users
+ * @addr: of a page that is not on a list yet, and that may be folded
+ *
+ * Pages wait in per-CPU batches for that, and the core cannot stabilise them there. Asked to
+ * stabilise one it empties the batches of all CPUs, and waits for them. So this is done apart from
+ * any batch, and seldom: the mmap lock must be held for writing even for a single page, or it might
+ * become KSM's meanwhile (see pf_fold_find_ksm()).
+ *
+ * Context: takes the mmap lock for writing; sleeps.
+ */
+void pf_fold_drain(struct pf_fold *fold, struct mm_struct *mm, unsigned long addr)
+{
+	u64 begin;
+
+	fold->mm = mm;
+	fold->start = addr;
+	fold->nr = 1;
+	if (mmap_write_lock_killable(mm))
+		return;
+	begin = ktime_get_ns();
+	pf_drain_locked(fold);
+	fold->hold_ns = ktime_get_ns() - begin;
+	mmap_write_unlock(mm);
+	pf_hold_account(fold->hold_ns);
 }

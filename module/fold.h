@@ -44,6 +44,6 @@ struct pf_fold {
 };
 
 void pf_fold_pages(struct pf_fold *fold);
-void pf_fold_drain(struct mm_struct *mm, unsigned long addr);
+void pf_fold_drain(struct pf_fold *fold, struct mm_struct *mm, unsigned long addr);
 
 #endif /* PF_FOLD_H */

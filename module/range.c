@@ -119,7 +119,7 @@ static int pf_range_look_once(struct pf_worker *worker, struct pf_vm *vm, unsign
 	if (fresh < nr && !vm->drained) {
 		vm->drained = true;
 		pf_range_put(worker);
-		pf_fold_drain(mm, start + fresh * PAGE_SIZE);
+		pf_fold_drain(&worker->fold, mm, start + fresh * PAGE_SIZE);
 		return -EAGAIN;
 	}
 	pf_stats_add(&worker->turn, &look);
