@@ -108,6 +108,27 @@ static void pf_peer_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_p
 	folio_put(folio);
 }
 
+/*
+ * A huge page that too few of its pages would be folded of stays whole, and then a frame would have
+ * but one mapping: it would cost something and save nothing. Whoever finds its like elsewhere must
+ * not be led here again.
+ */
+static void pf_peers_spare_huge(struct pf_peers *peers)
+{
+	unsigned int k, equal = 0, huge = 0;
+
+	for (k = 0; k < peers->nr; k++) {
+		equal += peers->pair[k].equal;
+		huge |= peers->pair[k].huge;
+	}
+	if (!huge || equal >= READ_ONCE(pf_knobs.huge_pages))
+		return;
+	for (k = 0; k < peers->nr; k++) {
+		peers->pair[k].stale |= peers->pair[k].equal;
+		peers->pair[k].equal = false;
+	}
+}
+
 /* Compare the pairs of @peers, whose other pages belong to @peer. */
 static void pf_peers_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_vm *peer,
 			  struct pf_peers *peers)
@@ -123,10 +144,12 @@ static void pf_peers_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_
 
 		pf_peer_look(worker, vm, pair, at);
 		pair->huge = pf_snapshot_huge(snap, at);
-		if (pair->equal)
-			__set_bit(pair->i, worker->paired);
 	}
 	pf_snapshot_done(snap);
+	pf_peers_spare_huge(peers);
+	for (k = 0; k < peers->nr; k++)
+		if (peers->pair[k].equal)
+			__set_bit(peers->pair[k].i, worker->paired);
 }
 
 /* The VM of these pairs if it may share with @vm: with a reference, and one on its users. */

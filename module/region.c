@@ -143,7 +143,7 @@ void pf_region_visit(struct pf_vm *vm, const struct pf_snapshot *snap, struct pf
 	}
 	for (i = 0; i < snap->nr; i++) {
 		struct page *page = pf_snapshot_page(snap, i);
-		bool frame = page && pf_store_owns(page);
+		bool frame = page && pf_store_owns_for(page, vm->domain_id);
 
 		if (!region && frame)
 			region = pf_region_new(vm, snap->start, 0);
@@ -157,7 +157,7 @@ void pf_region_visit(struct pf_vm *vm, const struct pf_snapshot *snap, struct pf
 			frames--;
 			turn->count[PF_STAT_COW_BREAKS]++;
 		}
-		if (test_bit(base + i, region->zero) && !pf_snapshot_empty(snap, i)) {
+		if (test_bit(base + i, region->zero) && !pf_snapshot_zero(snap, i)) {
 			__clear_bit(base + i, region->zero);
 			zeros--;
 			turn->count[PF_STAT_ZERO_BREAKS]++;

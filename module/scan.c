@@ -140,14 +140,16 @@ static int pf_hints_serve(struct pf_vm *vm, u64 pages)
 }
 
 /*
- * Pages of a VM that may leave hints. The core's count is off by what CPUs have not added up yet,
- * so what this pass and the last one scanned counts as well.
+ * Pages of a VM that may leave hints: what this pass or the last one scanned, which may be less than
+ * its memory. Before anything is known it is all of that.
  */
 static u64 pf_hints_pages(struct pf_vm *vm)
 {
-	u64 scanned = max(vm->scanned_now, vm->scanned_last);
+	u64 pages = max(vm->scanned_now, vm->scanned_last);
 
-	return max3((u64)pf_vm_resident_pages(vm), scanned, (u64)PF_HINT_PAGES_MIN);
+	if (!vm->passes)
+		pages = max(pages, (u64)pf_vm_resident_pages(vm));
+	return max(pages, (u64)PF_HINT_PAGES_MIN);
 }
 
 /* Follow the VM's memory when it has grown or shrunk by a good part. */

@@ -62,6 +62,16 @@ static inline bool pf_snapshot_empty(const struct pf_snapshot *snap, unsigned in
 }
 
 /**
+ * pf_snapshot_zero() - was the zero page mapped
+ * @snap: a snapshot
+ * @i: index in the range
+ */
+static inline bool pf_snapshot_zero(const struct pf_snapshot *snap, unsigned int i)
+{
+	return !(snap->pfn[i] & HMM_PFN_ERROR) && is_zero_pfn(snap->pfn[i] & ~HMM_PFN_FLAGS);
+}
+
+/**
  * pf_snapshot_huge() - was the page mapped by a huge page's entry
  * @snap: a snapshot
  * @i: index in the range

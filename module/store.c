@@ -172,8 +172,8 @@ struct page *pf_store_find(const struct pf_frame_key *key, struct page *page)
 	return found;
 }
 
-/* A page with the content that @page has now, marked as ours. */
-static struct page *pf_store_copy(struct page *page)
+/* A page with the content that @page has now, marked as a frame of @domain. */
+static struct page *pf_store_copy(u32 domain, struct page *page)
 {
 	struct page *copy = pf_pool_alloc(page_to_nid(page));
 
@@ -182,7 +182,7 @@ static struct page *pf_store_copy(struct page *page)
 	copy_highpage(copy, page);
 	/* What the pages' owners wrote must be there before anyone finds the frame. */
 	__folio_mark_uptodate(page_folio(copy));
-	set_page_private(copy, pf_store_mark);
+	set_page_private(copy, pf_store_mark | domain);
 	atomic64_inc(&pf_frames_allocated);
 	return copy;
 }
@@ -238,7 +238,7 @@ struct page *pf_store_add(const struct pf_frame_key *key, struct page *page, boo
 		kmem_cache_alloc(pf_frame_cache, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
 	if (!frame)
 		return NULL;
-	copy = pf_store_copy(page);
+	copy = pf_store_copy(key->domain, page);
 	if (!copy)
 		goto free_frame;
 	if (pf_store_hash(copy) != key->hash) {
@@ -258,15 +258,16 @@ free_frame:
 
 /**
  * pf_store_new_private() - a frame for one page alone, which nobody finds
+ * @domain: the number of the page's domain
  * @page: behind a reference
  *
  * The storm folds every page with itself through this.
  *
  * Return: the page with the only reference, or NULL for want of memory.
  */
-struct page *pf_store_new_private(struct page *page)
+struct page *pf_store_new_private(u32 domain, struct page *page)
 {
-	struct page *copy = pf_store_copy(page);
+	struct page *copy = pf_store_copy(domain, page);
 
 	if (copy)
 		atomic64_inc(&pf_frames_freed);
@@ -442,7 +443,7 @@ int pf_store_init(void)
 	int node;
 
 	get_random_bytes(&pf_store_seed, sizeof(pf_store_seed));
-	pf_store_mark = get_random_long() | 1;
+	pf_store_mark = (get_random_long() | BIT(32)) & ~(unsigned long)U32_MAX;
 	pf_pool = kcalloc(nr_node_ids, sizeof(*pf_pool), GFP_KERNEL);
 	if (!pf_pool)
 		return -ENOMEM;

@@ -13,11 +13,22 @@ extern unsigned long pf_store_mark;
  * pf_store_owns() - is this page a frame of this load of the module
  * @page: a page mapped in an anonymous mapping
  *
- * Nothing is followed: the mark in page->private is a number that only this load knows.
+ * Nothing is followed: page->private holds a number that only this load knows, and the domain.
  */
 static inline bool pf_store_owns(struct page *page)
 {
-	return !PageAnon(page) && !page->mapping && page_private(page) == pf_store_mark;
+	return !PageAnon(page) && !page->mapping &&
+	       (page_private(page) & ~(unsigned long)U32_MAX) == pf_store_mark;
+}
+
+/**
+ * pf_store_owns_for() - is this page a frame of this domain
+ * @page: a page mapped in an anonymous mapping
+ * @domain: the number of a domain
+ */
+static inline bool pf_store_owns_for(struct page *page, u32 domain)
+{
+	return pf_store_owns(page) && (u32)page_private(page) == domain;
 }
 
 int pf_store_init(void);
@@ -25,7 +36,7 @@ void pf_store_exit(void);
 
 struct page *pf_store_find(const struct pf_frame_key *key, struct page *page);
 struct page *pf_store_add(const struct pf_frame_key *key, struct page *page, bool *changed);
-struct page *pf_store_new_private(struct page *page);
+struct page *pf_store_new_private(u32 domain, struct page *page);
 unsigned long pf_store_reap(unsigned long nr);
 void pf_store_reap_all(void);
 

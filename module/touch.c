@@ -137,7 +137,8 @@ static int pf_touch_act(struct pf_touch *touch, bool arm)
 
 	if (!touch->nr)
 		return 0;
-	mmap_read_lock(touch->mm);
+	if (mmap_read_lock_killable(touch->mm))
+		return -EINTR;
 	err = pf_touch_locked(touch, arm);
 	mmap_read_unlock(touch->mm);
 	return err;

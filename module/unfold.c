@@ -20,6 +20,7 @@
 #include "fault.h"
 #include "reserve.h"
 #include "snapshot.h"
+#include "store.h"
 #include "unfold.h"
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
@@ -129,14 +130,22 @@ static int pf_unfold_copy(struct mm_struct *mm, unsigned long addr)
 	return pf_unfold_has_memory(mm) ? pf_unfold_page(mm, addr) : -ENOMEM;
 }
 
+/* Is this one to be unfolded? Frames of an earlier load of the module belong to nobody's domain. */
+static bool pf_unfold_wants(const struct pf_unfold *unfold, struct page *page)
+{
+	return pf_page_is_foreign(page) &&
+	       !(unfold->spare && pf_store_owns_for(page, unfold->spare));
+}
+
 /*
  * Pages of mappings that may not be read (PROT_NONE) do not show in a snapshot. Look at one through
  * a forced get, which faults nothing in either. Returns 1 if it was folded, 0 if not, or an error.
  */
-static int pf_unfold_hidden(struct mm_struct *mm, unsigned long addr)
+static int pf_unfold_hidden(const struct pf_unfold *unfold, unsigned long addr)
 {
+	struct mm_struct *mm = unfold->mm;
 	struct page *page;
-	bool foreign;
+	bool wanted;
 	long got;
 
 	if (mmap_read_lock_killable(mm))
@@ -145,38 +154,39 @@ static int pf_unfold_hidden(struct mm_struct *mm, unsigned long addr)
 	mmap_read_unlock(mm);
 	if (got != 1)
 		return 0;
-	foreign = pf_page_is_foreign(page);
+	wanted = pf_unfold_wants(unfold, page);
 	put_page(page);
-	return foreign ? pf_unfold_copy(mm, addr) ?: 1 : 0;
+	return wanted ? pf_unfold_copy(mm, addr) ?: 1 : 0;
 }
 
 /* As pf_unfold_hidden(), with what the snapshot says of the page. */
-static int pf_unfold_seen(struct mm_struct *mm, const struct pf_snapshot *snap, unsigned int i)
+static int pf_unfold_seen(const struct pf_unfold *unfold, unsigned int i)
 {
+	const struct pf_snapshot *snap = unfold->snap;
 	unsigned long addr = snap->start + i * PAGE_SIZE;
 	struct page *page = pf_snapshot_page(snap, i);
 
 	/* Not to be read: the snapshot does not say what is there. */
 	if (!page && !pf_snapshot_empty(snap, i))
-		return pf_unfold_hidden(mm, addr);
-	if (!page || !pf_page_is_foreign(page))
+		return pf_unfold_hidden(unfold, addr);
+	if (!page || !pf_unfold_wants(unfold, page))
 		return 0;
-	return pf_unfold_copy(mm, addr) ?: 1;
+	return pf_unfold_copy(unfold->mm, addr) ?: 1;
 }
 
 /* One round over a range: how many pages were found folded, or an error. */
-static int pf_unfold_range_once(struct mm_struct *mm, struct pf_snapshot *snap, unsigned long start,
+static int pf_unfold_range_once(const struct pf_unfold *unfold, unsigned long start,
 				unsigned int nr)
 {
 	int err, found = 0;
 	unsigned int i;
 
-	err = pf_snapshot_take(snap, mm, start, nr);
+	err = pf_snapshot_take(unfold->snap, unfold->mm, start, nr);
 	if (err)
 		return err;
-	pf_snapshot_done(snap);
+	pf_snapshot_done(unfold->snap);
 	for (i = 0; i < nr; i++) {
-		err = pf_unfold_seen(mm, snap, i);
+		err = pf_unfold_seen(unfold, i);
 		if (err < 0)
 			return err;
 		found += err;
@@ -192,7 +202,7 @@ static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsign
 	for (try = 0; try < PF_UNFOLD_TRIES; try++) {
 		if (pf_unfold_interrupted(unfold))
 			return -EINTR;
-		found = pf_unfold_range_once(unfold->mm, unfold->snap, start, nr);
+		found = pf_unfold_range_once(unfold, start, nr);
 		if (found == -EAGAIN)
 			continue;
 		if (found <= 0)
@@ -270,6 +280,9 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 	}
 	if (nr < 0)
 		return nr;
+	/* Who never had a frame of another domain need not stand still to be registered. */
+	if (unfold->spare && !unfold->pages)
+		return 0;
 	return any || atomic_read(&moves->nr) != before;
 }
 

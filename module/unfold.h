@@ -24,6 +24,7 @@ struct pf_moves {
  * @moves: what moves there, see pf_unfold_moved()
  * @snap: room to work in
  * @all: it is one of all VMs, which pf_unfold_cancel_begin() ends
+ * @spare: number of a domain whose frames may stay, 0 for none
  * @pages: how many were unfolded
  */
 struct pf_unfold {
@@ -31,6 +32,7 @@ struct pf_unfold {
 	struct pf_moves *moves;
 	struct pf_snapshot *snap;
 	bool all;
+	u32 spare;
 	u64 pages;
 };
 

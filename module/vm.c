@@ -316,7 +316,12 @@ static int pf_vm_add_locked(const struct pf_vm_config *config, struct mm_struct 
 	domain = pf_domain_get(config->domain);
 	if (!domain)
 		return -ENOMEM;
-	watch = mmu_notifier_get(&pf_vm_watch_ops, mm);
+	if (mmap_write_lock_killable(mm)) {
+		err = -EINTR;
+		goto put_domain;
+	}
+	watch = mmu_notifier_get_locked(&pf_vm_watch_ops, mm);
+	mmap_write_unlock(mm);
 	if (IS_ERR(watch)) {
 		err = PTR_ERR(watch);
 		goto put_domain;
@@ -343,36 +348,18 @@ put_domain:
 	return err;
 }
 
-/**
- * pf_vm_add() - register a process as a VM
- * @config: who, and how it wants to be treated; valid
- *
- * Context: takes pf_vms_lock and the mmap lock; may sleep.
- * Return: 0; -ESRCH when there is no such process or it is exiting; -EINVAL for a kernel thread;
- * -EEXIST when it is registered; -ENOSPC when there are too many; -ENOMEM; -EINTR.
+/*
+ * Unfold a VM, for itself or with @all others: all of it but frames of domain @spare. Caller holds
+ * its turn_lock.
  */
-int pf_vm_add(const struct pf_vm_config *config)
+static int pf_vm_unfold_locked(struct pf_vm *vm, bool all, u32 spare)
 {
-	struct mm_struct *mm = pf_vm_mm_of(config->pid);
-	int err;
-
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
-	do {
-		mutex_lock(&pf_vms_lock);
-		err = pf_vm_add_locked(config, mm);
-		mutex_unlock(&pf_vms_lock);
-		if (err == -EAGAIN)
-			schedule_timeout_interruptible(1);
-	} while (err == -EAGAIN && !signal_pending(current));
-	mmput(mm);
-	return err == -EAGAIN ? -EINTR : err;
-}
-
-/* Unfold all of a VM, for itself or with @all others. Caller holds its turn_lock. */
-static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
-{
-	struct pf_unfold unfold = { .mm = vm->watch.mm, .moves = &vm->moves, .all = all };
+	struct pf_unfold unfold = {
+		.mm = vm->watch.mm,
+		.moves = &vm->moves,
+		.all = all,
+		.spare = spare,
+	};
 	struct pf_stats turn = {};
 	int err = 0;
 
@@ -390,7 +377,7 @@ static int pf_vm_unfold_locked(struct pf_vm *vm, bool all)
 	turn.count[PF_STAT_UNFOLDS] = unfold.pages;
 	trace_pagefold_unfold(vm->pid, turn.count[PF_STAT_UNFOLDS]);
 	pf_stats_flush(&turn, &vm->stats);
-	if (!err)
+	if (!err && !spare)
 		pf_region_unfolded(vm);
 	kfree(unfold.snap);
 put_users:
@@ -398,13 +385,13 @@ put_users:
 	return err;
 }
 
-static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all)
+static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all, u32 spare)
 {
 	int err;
 
 	if (mutex_lock_interruptible(&vm->turn_lock))
 		return -EINTR;
-	err = pf_vm_unfold_locked(vm, all);
+	err = pf_vm_unfold_locked(vm, all, spare);
 	mutex_unlock(&vm->turn_lock);
 	return err;
 }
@@ -419,7 +406,7 @@ static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all)
  */
 int pf_vm_unfold(struct pf_vm *vm)
 {
-	return pf_vm_lock_and_unfold(vm, false);
+	return pf_vm_lock_and_unfold(vm, false, 0);
 }
 
 /**
@@ -435,7 +422,7 @@ int pf_vm_unfold_all(void)
 	int err = 0;
 
 	while ((vm = pf_vm_next(index))) {
-		int now = pf_vm_lock_and_unfold(vm, true);
+		int now = pf_vm_lock_and_unfold(vm, true, 0);
 
 		index = vm->index;
 		pf_vm_put(vm);
@@ -473,7 +460,7 @@ int pf_vm_set_domain(struct pf_vm *vm, const char *name)
 		goto put_domain;
 	}
 	if (domain != vm->domain) {
-		err = pf_vm_unfold_locked(vm, false);
+		err = pf_vm_unfold_locked(vm, false, 0);
 		if (!err) {
 			spin_lock(&vm->name_lock);
 			swap(domain, vm->domain);
@@ -521,7 +508,7 @@ int pf_vm_del(pid_t pid, bool unfold)
 		goto put_vm;
 	}
 	if (unfold)
-		err = pf_vm_unfold_locked(vm, false);
+		err = pf_vm_unfold_locked(vm, false, 0);
 	if (!err)
 		vm->removed = true;
 	mutex_unlock(&vm->turn_lock);
@@ -537,6 +524,58 @@ int pf_vm_del(pid_t pid, bool unfold)
 put_vm:
 	pf_vm_put(vm);
 	return err;
+}
+
+/*
+ * A process may bring frames along: of the domain that it was in when it was unregistered, of its
+ * parent's, or of an earlier load of the module. It shares with its new domain alone before anyone
+ * is told that it is in there.
+ */
+static int pf_vm_expel(pid_t pid)
+{
+	struct pf_vm *vm = pf_vm_find_pid(pid);
+	int err;
+
+	if (!vm)
+		return 0;
+	err = pf_vm_lock_and_unfold(vm, false, vm->domain_id);
+	pf_vm_put(vm);
+	if (!err || err == -ENOENT)
+		return 0;
+	pf_vm_del(pid, false);
+	return err;
+}
+
+/**
+ * pf_vm_add() - register a process as a VM
+ * @config: who, and how it wants to be treated; valid
+ *
+ * What it maps of another domain's frames is unfolded.
+ *
+ * Context: takes pf_vms_lock, the VM's turn_lock and the mmap lock; sleeps, long where there is
+ * much to unfold.
+ * Return: 0; -ESRCH when there is no such process or it is exiting; -EINVAL for a kernel thread;
+ * -EEXIST when it is registered; -ENOSPC when there are too many; -ENOMEM, also when there is none
+ * to unfold with; -EINTR; -EBUSY as pf_unfold_mm().
+ */
+int pf_vm_add(const struct pf_vm_config *config)
+{
+	struct mm_struct *mm = pf_vm_mm_of(config->pid);
+	int err;
+
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	do {
+		mutex_lock(&pf_vms_lock);
+		err = pf_vm_add_locked(config, mm);
+		mutex_unlock(&pf_vms_lock);
+		if (err == -EAGAIN)
+			schedule_timeout_interruptible(1);
+	} while (err == -EAGAIN && !signal_pending(current));
+	mmput(mm);
+	if (err)
+		return err == -EAGAIN ? -EINTR : err;
+	return pf_vm_expel(config->pid);
 }
 
 /**

@@ -423,6 +423,8 @@ static int pf_wss_run(void *data)
 
 	set_freezable();
 	set_user_nice(current, PF_WSS_NICE);
+	/* Whoever stops the thread may find it waiting for the lock of a VM that hangs. */
+	allow_kernel_signal(SIGKILL);
 	while (!kthread_should_stop()) {
 		int kicks = atomic_read(&pf_wss_kicks);
 
@@ -499,6 +501,7 @@ int pf_wss_start(void)
  */
 void pf_wss_stop(void)
 {
+	send_sig(SIGKILL, pf_wss_thread->task, 1);
 	kthread_stop(pf_wss_thread->task);
 	kvfree(pf_wss_thread);
 	pf_wss_thread = NULL;

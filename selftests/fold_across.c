@@ -55,6 +55,61 @@ static void same_domain(void)
 	CHECK(PF_UNTIL(pf_get("frames") == 0), "%lld frames", pf_get("frames"));
 }
 
+static void two_shared(struct pf_vm *a, struct pf_vm *b)
+{
+	two(a, b, "domain=one", "domain=one");
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == 2 * PAGES), "%lld", pf_get("folded_pages"));
+	pf_run(0);
+	CHECK(shared(a, b) == PAGES, "%zu shared", shared(a, b));
+}
+
+static void two_right(struct pf_vm *a, struct pf_vm *b)
+{
+	CHECK(pf_vm_wrong(a) == 0, "a is wrong");
+	CHECK(pf_vm_wrong(b) == 0, "b is wrong");
+	pf_vm_stop(a);
+	pf_vm_stop(b);
+}
+
+/* Leaving is no way to take what is shared along into another domain. */
+static void comes_back_elsewhere(void)
+{
+	struct pf_vm a, b;
+
+	two_shared(&a, &b);
+	pf_set("unregister", a.pid);
+	CHECK(shared(&a, &b) == PAGES, "%zu shared", shared(&a, &b));
+	pf_register(a.pid, "domain=two");
+	CHECK(shared(&a, &b) == 0, "%zu pages shared across domains", shared(&a, &b));
+	two_right(&a, &b);
+}
+
+static void comes_back(void)
+{
+	struct pf_vm a, b;
+
+	two_shared(&a, &b);
+	pf_set("unregister", a.pid);
+	pf_register(a.pid, "domain=one");
+	CHECK(shared(&a, &b) == PAGES, "%zu shared", shared(&a, &b));
+	two_right(&a, &b);
+}
+
+/* Of the frames that an earlier load left behind nobody knows whose they were. */
+static void loaded_anew(void)
+{
+	struct pf_vm a, b;
+
+	two_shared(&a, &b);
+	pf_unload();
+	CHECK(shared(&a, &b) == PAGES, "%zu shared", shared(&a, &b));
+	pf_load();
+	pf_register(a.pid, "domain=one");
+	pf_register(b.pid, "domain=two");
+	CHECK(shared(&a, &b) == 0, "%zu pages shared across domains", shared(&a, &b));
+	two_right(&a, &b);
+}
+
 static void default_domain(void)
 {
 	struct pf_vm a, b;
@@ -157,6 +212,9 @@ static void domain_change_often(void)
 
 static const struct pf_test tests[] = {
 	{ "same_domain", same_domain },
+	{ "comes_back_elsewhere", comes_back_elsewhere },
+	{ "comes_back", comes_back },
+	{ "loaded_anew", loaded_anew },
 	{ "default_domain", default_domain },
 	{ "other_domain", other_domain },
 	{ "frames_per_domain", frames_per_domain },

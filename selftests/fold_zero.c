@@ -64,6 +64,20 @@ static void writes_come_back(void)
 	CHECK(PF_UNTIL(pf_get("zero_pages") == PAGES / 4 * 2), "%lld", pf_get("zero_pages"));
 }
 
+/* What the guest gives back is not saved by us any more, though it reads as zeros as well. */
+static void given_back(void)
+{
+	pid_t self = getpid();
+	char *mem = filled(self);
+
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("zero_pages") == PAGES / 4 * 3), "%lld", pf_get("zero_pages"));
+	REQUIRE(madvise(mem, PAGES / 2 * PF_PAGE, MADV_DONTNEED) == 0, "madvise");
+	CHECK(PF_UNTIL(pf_get("zero_pages") == PAGES / 8 * 3), "%lld", pf_get("zero_pages"));
+	CHECK(pf_get("saved_bytes") == PAGES / 8 * 3 * (long long)PF_PAGE, "%lld",
+	      pf_get("saved_bytes"));
+}
+
 static void off(void)
 {
 	pid_t self = getpid();
@@ -82,6 +96,7 @@ static void off(void)
 static const struct pf_test tests[] = {
 	{ "become_zero_page", become_zero_page },
 	{ "writes_come_back", writes_come_back },
+	{ "given_back", given_back },
 	{ "off", off },
 };
 PF_MAIN(tests)

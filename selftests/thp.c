@@ -71,6 +71,9 @@ static void threshold(size_t limit, size_t duplicates, bool zeros, bool split)
 		      duplicates, limit);
 		CHECK(pf_get("huge_splits") == 0, "%lld", pf_get("huge_splits"));
 		CHECK(pf_get("skipped/huge_sparse") > 0, "not counted as skipped");
+		/* Of a pair of which one stays a fold saves nothing. */
+		CHECK(pf_get("frames") == 0, "%lld frames", pf_get("frames"));
+		CHECK(pf_get("folded_pages") == 0, "%lld folded", pf_get("folded_pages"));
 	}
 	CHECK(pf_wrong(huge, 512, id) == 0, "%zu wrong", pf_wrong(huge, 512, id));
 	CHECK(zeros || pf_wrong(small, twins, small_id) == 0, "%zu wrong",
