@@ -303,8 +303,11 @@ static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
 {
 	unsigned int i;
 
-	for (i = 0; i < worker->snap.nr; i++)
-		worker->target[i] = worker->page[i] ? pf_store_new_private(vm->domain_id, worker->page[i]) : NULL;
+	for (i = 0; i < worker->snap.nr; i++) {
+		struct page *page = worker->page[i];
+
+		worker->target[i] = page ? pf_store_new_private(vm->domain_id, page) : NULL;
+	}
 	pf_range_put(worker);
 	for (i = 0; i < worker->snap.nr; i++) {
 		struct page *page = pf_snapshot_page(&worker->snap, i);

@@ -140,8 +140,8 @@ static int pf_hints_serve(struct pf_vm *vm, u64 pages)
 }
 
 /*
- * Pages of a VM that may leave hints: what this pass or the last one scanned, which may be less than
- * its memory. Before anything is known it is all of that.
+ * Pages of a VM that may leave hints: what this pass or the last one scanned, which may be less
+ * than its memory. Before anything is known it is all of that.
  */
 static u64 pf_hints_pages(struct pf_vm *vm)
 {
@@ -149,7 +149,7 @@ static u64 pf_hints_pages(struct pf_vm *vm)
 
 	if (!vm->passes)
 		pages = max(pages, (u64)pf_vm_resident_pages(vm));
-	return max(pages, (u64)PF_HINT_PAGES_MIN);
+	return max_t(u64, pages, PF_HINT_PAGES_MIN);
 }
 
 /* Follow the VM's memory when it has grown or shrunk by a good part. */
