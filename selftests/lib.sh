@@ -61,7 +61,7 @@ expect()
 
 until_true()
 {
-	local end=$((SECONDS + ${PF_LIMIT:-180}))
+	local end=$((SECONDS + ${PF_LIMIT:-300}))
 
 	while ! "$@"; do
 		[ $SECONDS -lt $end ] || { note "not within the limit: $*"; return 1; }

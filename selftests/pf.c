@@ -127,7 +127,7 @@ double pf_now(void)
 
 struct pf_wait pf_wait_begin(void)
 {
-	return (struct pf_wait){ .end = pf_now() + env_number("PF_LIMIT", 180) };
+	return (struct pf_wait){ .end = pf_now() + env_number("PF_LIMIT", 300) };
 }
 
 bool pf_wait_more(struct pf_wait *wait)
