@@ -86,9 +86,12 @@ static bool pf_unfold_has_memory(struct mm_struct *mm)
 	return pf_reserve_allows(0) && pf_unfold_has_room(mm);
 }
 
+/* Who registers a VM has as a rule nothing to unfold, and a shell's children end at any moment. */
 static bool pf_unfold_interrupted(const struct pf_unfold *unfold)
 {
-	return signal_pending(current) || READ_ONCE(pf_unfold_exiting) ||
+	bool told = unfold->spare ? fatal_signal_pending(current) : signal_pending(current);
+
+	return told || READ_ONCE(pf_unfold_exiting) ||
 	       (unfold->all && atomic_read(&pf_unfold_cancels));
 }
 

@@ -385,13 +385,13 @@ put_users:
 	return err;
 }
 
-static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all, u32 spare)
+static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all)
 {
 	int err;
 
 	if (mutex_lock_interruptible(&vm->turn_lock))
 		return -EINTR;
-	err = pf_vm_unfold_locked(vm, all, spare);
+	err = pf_vm_unfold_locked(vm, all, 0);
 	mutex_unlock(&vm->turn_lock);
 	return err;
 }
@@ -406,7 +406,7 @@ static int pf_vm_lock_and_unfold(struct pf_vm *vm, bool all, u32 spare)
  */
 int pf_vm_unfold(struct pf_vm *vm)
 {
-	return pf_vm_lock_and_unfold(vm, false, 0);
+	return pf_vm_lock_and_unfold(vm, false);
 }
 
 /**
@@ -422,7 +422,7 @@ int pf_vm_unfold_all(void)
 	int err = 0;
 
 	while ((vm = pf_vm_next(index))) {
-		int now = pf_vm_lock_and_unfold(vm, true, 0);
+		int now = pf_vm_lock_and_unfold(vm, true);
 
 		index = vm->index;
 		pf_vm_put(vm);
@@ -538,11 +538,20 @@ static int pf_vm_expel(pid_t pid)
 
 	if (!vm)
 		return 0;
-	err = pf_vm_lock_and_unfold(vm, false, vm->domain_id);
+	err = mutex_lock_killable(&vm->turn_lock);
+	if (!err) {
+		err = pf_vm_unfold_locked(vm, false, vm->domain_id);
+		mutex_unlock(&vm->turn_lock);
+	}
+	if (err == -ENOENT)
+		err = 0;
+	if (err) {
+		mutex_lock(&pf_vms_lock);
+		if (!list_empty(&vm->node))
+			pf_vm_remove(vm);
+		mutex_unlock(&pf_vms_lock);
+	}
 	pf_vm_put(vm);
-	if (!err || err == -ENOENT)
-		return 0;
-	pf_vm_del(pid, false);
 	return err;
 }
 
