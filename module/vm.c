@@ -543,7 +543,8 @@ static int pf_vm_expel(pid_t pid)
 		err = pf_vm_unfold_locked(vm, false, vm->domain_id);
 		mutex_unlock(&vm->turn_lock);
 	}
-	if (err == -ENOENT)
+	/* A process that changes its memory all the time is registered all the same. */
+	if (err == -ENOENT || err == -EBUSY)
 		err = 0;
 	if (err) {
 		mutex_lock(&pf_vms_lock);
@@ -565,7 +566,7 @@ static int pf_vm_expel(pid_t pid)
  * much to unfold.
  * Return: 0; -ESRCH when there is no such process or it is exiting; -EINVAL for a kernel thread;
  * -EEXIST when it is registered; -ENOSPC when there are too many; -ENOMEM, also when there is none
- * to unfold with; -EINTR; -EBUSY as pf_unfold_mm().
+ * to unfold with; -EINTR.
  */
 int pf_vm_add(const struct pf_vm_config *config)
 {

@@ -15,7 +15,6 @@ const struct errno_text register_errnos[] = {
 	{ EEXIST, "registered already, or shares its memory with a process that is" },
 	{ ENOSPC, "16383 VMs are registered, which is the limit" },
 	{ ENOMEM, "not enough memory for its bookkeeping, or to unfold what it shares elsewhere" },
-	{ EBUSY, "what it shares with another domain cannot be unfolded just now" },
 	{ EINTR, "a signal came first" },
 	{ ERANGE, "the process id or a value is out of range" },
 	{ EACCES, "only root may register a VM" },
