@@ -528,8 +528,8 @@ put_vm:
 
 /*
  * A process may bring frames along: of the domain that it was in when it was unregistered, of its
- * parent's, or of an earlier load of the module. It shares with its new domain alone before anyone
- * is told that it is in there.
+ * parent's, or of an earlier load of the module. Whoever registers it waits until it shares with
+ * its new domain alone, as far as it holds still for that.
  */
 static int pf_vm_expel(pid_t pid)
 {

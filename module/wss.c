@@ -22,6 +22,7 @@
 #include <linux/ktime.h>
 #include <linux/mmap_lock.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "eligible.h"
