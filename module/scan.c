@@ -240,13 +240,16 @@ void pf_scan_set_share(struct pf_vm *vm, u32 share)
 }
 
 /**
- * pf_scan_set_first() - change whether a VM is scanned before others
- * @vm: the VM
- * @first: whether it is
+ * pf_scan_heed_target() - scan a VM before others if it is above its target
+ * @vm: the VM, whose target has changed
  */
-void pf_scan_set_first(struct pf_vm *vm, bool first)
+void pf_scan_heed_target(struct pf_vm *vm)
 {
+	bool first;
+
+	/* Under the lock, lest a turn that ends now puts it back by what its target was. */
 	spin_lock(&pf_turns_lock);
+	first = pf_target_exceeded(vm);
 	pf_turn_set_first(&pf_turns, &vm->turn, first);
 	spin_unlock(&pf_turns_lock);
 	if (first)
@@ -272,13 +275,11 @@ static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
 /* Put a VM back behind its turn. */
 static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns)
 {
-	bool first = pf_target_exceeded(vm);
-
 	spin_lock(&pf_turns_lock);
 	/* A share of 0: it was removed meanwhile. */
 	if (vm->turn.share) {
 		pf_turn_charge(&vm->turn, used_ns);
-		pf_turn_set_first(&pf_turns, &vm->turn, first);
+		pf_turn_set_first(&pf_turns, &vm->turn, pf_target_exceeded(vm));
 		pf_turn_add(&pf_turns, &vm->turn, due_ns);
 	}
 	spin_unlock(&pf_turns_lock);

@@ -115,7 +115,7 @@ void pf_scan_exit(void);
 unsigned int pf_scan_percent_now(void);
 size_t pf_scan_bytes(void);
 void pf_scan_set_share(struct pf_vm *vm, u32 share);
-void pf_scan_set_first(struct pf_vm *vm, bool first);
+void pf_scan_heed_target(struct pf_vm *vm);
 
 void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
 		   unsigned int nr);

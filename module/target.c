@@ -51,6 +51,6 @@ bool pf_target_exceeded(struct pf_vm *vm)
 void pf_target_set(struct pf_vm *vm, u64 bytes)
 {
 	WRITE_ONCE(vm->target.bytes, bytes);
-	pf_scan_set_first(vm, pf_target_exceeded(vm));
+	pf_scan_heed_target(vm);
 	trace_pagefold_target(vm->pid, bytes, pf_target_usage_bytes(vm));
 }

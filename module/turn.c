@@ -51,14 +51,15 @@ void pf_turn_init(struct pf_turn *turn, u32 share)
  * pf_turn_add() - queue a VM
  * @turns: the queue
  * @turn: of the VM, not queued
- * @due_ns: when it may be scanned; 0 for now
+ * @due_ns: when it may be scanned, 0 for now; not heeded if it goes first since its last turn
  *
  * Context: caller's lock; does not sleep.
  */
 void pf_turn_add(struct pf_turns *turns, struct pf_turn *turn, u64 due_ns)
 {
 	turn->due_ns = due_ns;
-	if (!due_ns) {
+	/* One that began to go first while it was out rests no more than one that was resting. */
+	if (!due_ns || (turn->first && !turn->among_first)) {
 		pf_turn_make_ready(turns, turn);
 		return;
 	}

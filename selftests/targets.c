@@ -139,13 +139,16 @@ static void target_ends_rest(void)
 	pf_set("pass_interval_ms", 3600000);
 	pf_vm_start(&a, PAGES, PF_PLAIN, unique);
 	pf_vm_start(&b, PAGES, PF_PLAIN, unique);
-	pf_register(a.pid, "");
-	pf_register(b.pid, "");
+	/* Apart, or all of the two is folded and none is above any target. */
+	pf_register(a.pid, "domain=a");
+	pf_register(b.pid, "domain=b");
 	pf_run(1);
 	REQUIRE(PF_UNTIL(pf_get("passes") == 1), "no pass");
 	sprintf(attr, "vms/%d/target_bytes", b.pid);
 	pf_set(attr, 1LL << 40);
 	CHECK(pf_get("vms/%d/passes", b.pid) == 1, "scanned though below its target");
+	CHECK(pf_get("vms/%d/usage_bytes", b.pid) > (long long)(PAGES / 2 * PF_PAGE), "%lld used",
+	      pf_get("vms/%d/usage_bytes", b.pid));
 	pf_set(attr, 1);
 	CHECK(PF_UNTIL(pf_get("vms/%d/passes", b.pid) == 2), "rests on");
 	CHECK(pf_get("vms/%d/passes", a.pid) == 1, "the other one does not rest");

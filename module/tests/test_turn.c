@@ -507,6 +507,12 @@ static bool going_first_ends_a_rest(void)
 	go_first(1, false);
 	EXPECT(vm[1].turn.state == PF_TURN_RESTING, "woken to go first no longer");
 	EXPECT(next_vm(1000) == &vm[0] && next_vm(1000) == &vm[1], "not among the others");
+	/* Its pass ended while it began to go first: what comes next is what it did not rest for. */
+	go_first(1, true);
+	pf_turn_add(&turns, &vm[1].turn, 2000);
+	EXPECT(next_vm(1000) == &vm[1], "it rests after the turn in which it began to go first");
+	pf_turn_add(&turns, &vm[1].turn, 2000);
+	EXPECT(vm[1].turn.state == PF_TURN_RESTING, "it never rests");
 	return true;
 }
 
