@@ -129,6 +129,8 @@ int pf_snapshot_take_locked(struct pf_snapshot *snap, struct mm_struct *mm, unsi
 {
 	int err;
 
+	if (pf_fault(PF_FAULT_NOTIFIER))
+		return -ENOMEM;
 	err = mmu_interval_notifier_insert_locked(&snap->watch, mm, start,
 						  (unsigned long)nr * PAGE_SIZE, &pf_snapshot_ops);
 	if (err)
@@ -144,7 +146,7 @@ int pf_snapshot_take_locked(struct pf_snapshot *snap, struct mm_struct *mm, unsi
  * pf_snapshot_done() - stop watching the range
  * @snap: a snapshot that was taken
  *
- * Context: no mmap lock held; may sleep until an invalidation under way has ended.
+ * Context: may sleep until an invalidation under way has ended, which waits for no mmap lock.
  */
 void pf_snapshot_done(struct pf_snapshot *snap)
 {

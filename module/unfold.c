@@ -25,6 +25,8 @@
 
 /* A fault may end early (a NUMA hint in the way, a lost race); more often than this it does not. */
 #define PF_UNFOLD_TRIES		8
+/* A look may be spoiled again and again by who asks what was accessed, as our own sampling does. */
+#define PF_UNFOLD_LOOKS		1000
 /* As often the address space is walked; only who moves memory all the time gets there. */
 #define PF_UNFOLD_WALKS		64
 
@@ -127,8 +129,16 @@ int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 	return fault & VM_FAULT_ERROR ? -EBUSY : 0;
 }
 
-/* As pf_unfold_page(), if there is memory for it. */
-static int pf_unfold_copy(struct mm_struct *mm, unsigned long addr)
+/**
+ * pf_unfold_copy() - as pf_unfold_page(), if there is memory for it
+ * @mm: whose address; the caller holds a reference on its users
+ * @addr: of a page that is folded
+ *
+ * Context: takes the mmap lock for reading; may sleep.
+ * Return: as pf_unfold_page(); -ENOMEM also where a copy would bring the VM's cgroup or the host
+ * near its limit.
+ */
+int pf_unfold_copy(struct mm_struct *mm, unsigned long addr)
 {
 	return pf_unfold_has_memory(mm) ? pf_unfold_page(mm, addr) : -ENOMEM;
 }
@@ -200,17 +210,20 @@ static int pf_unfold_range_once(const struct pf_unfold *unfold, unsigned long st
 /* Unfold a range: how many pages, or an error. */
 static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsigned int nr)
 {
-	int try, found, first = 0;
+	int look, try = 0, found, first = 0;
 
-	for (try = 0; try < PF_UNFOLD_TRIES; try++) {
+	for (look = 0; look < PF_UNFOLD_LOOKS && try < PF_UNFOLD_TRIES; look++) {
 		if (pf_unfold_interrupted(unfold))
 			return -EINTR;
 		found = pf_unfold_range_once(unfold, start, nr);
-		if (found == -EAGAIN)
+		if (found == -EAGAIN) {
+			cond_resched();
 			continue;
+		}
 		if (found <= 0)
 			return found ?: first;
 		first = first ?: found;
+		try++;
 	}
 	return -EBUSY;
 }

@@ -42,5 +42,6 @@ void pf_unfold_exit(void);
 void pf_unfold_moved(struct pf_moves *moves, unsigned long end);
 int pf_unfold_mm(struct pf_unfold *unfold);
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr);
+int pf_unfold_copy(struct mm_struct *mm, unsigned long addr);
 
 #endif /* PF_UNFOLD_H */
