@@ -14,11 +14,13 @@
 #include "trace.h"
 
 /*
- * Pages in between that need no folding are taken along if there are no more of them than this:
- * they are unmapped for a moment for nothing, which costs less than another round of locks and
- * flushes. Only pages that could be folded: others may make the core wait, see pf_fold_drain().
+ * Pages in between that need no folding are taken along if there are no more of them than this: to
+ * pass over one costs a hundredth of another round of locks and flushes. Only pages that could be
+ * folded: others may make the core wait, see pf_fold_drain(). Those of a peer are not held, so they
+ * cannot be spared, and are unmapped for a moment for nothing.
  */
-#define PF_BATCH_GAP	2
+#define PF_BATCH_GAP		16
+#define PF_BATCH_GAP_PEER	2
 
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
@@ -34,13 +36,17 @@ static unsigned int pf_batch_max(const struct pf_worker *worker)
 static unsigned int pf_batch_length(const struct pf_worker *worker, struct page **target,
 				    struct page **page, unsigned int nr)
 {
-	unsigned int max = min(nr, pf_batch_max(worker)), i, last = 0;
+	unsigned int gap = page ? PF_BATCH_GAP : PF_BATCH_GAP_PEER;
+	unsigned int left = pf_batch_max(worker) - 1, i, last = 0;
 
-	for (i = 1; i < max && i - last <= PF_BATCH_GAP + 1; i++) {
-		if (target[i])
+	nr = min_t(unsigned int, nr, PF_FOLD_MAX);
+	for (i = 1; i < nr && left && i - last <= gap + 1; i++) {
+		if (target[i]) {
 			last = i;
-		else if (!page || !page[i])
+			left--;
+		} else if (!page || !page[i]) {
 			break;
+		}
 	}
 	return last + 1;
 }
@@ -49,7 +55,7 @@ static unsigned int pf_batch_length(const struct pf_worker *worker, struct page 
 static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct pf_stats *turn)
 {
 	struct pf_fold *fold = &worker->fold;
-	unsigned int i, folded = 0, zero = 0, skipped = 0;
+	unsigned int i, targets = 0, folded = 0, zero = 0, skipped = 0;
 
 	for (i = 0; i < fold->nr; i++) {
 		enum pf_stat result = fold->result[i];
@@ -60,26 +66,29 @@ static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct 
 		folded += result == PF_STAT_FOLDS;
 		zero += result == PF_STAT_ZERO_FOLDS;
 		skipped += result >= PF_SKIP_FIRST;
+		targets++;
 		if (result < PF_SKIP_FIRST)
 			pf_region_folded(vm, fold->start + i * PAGE_SIZE,
 					 result == PF_STAT_ZERO_FOLDS);
+		else
+			pf_region_wake(vm, fold->start + i * PAGE_SIZE);
 		if (fold->target[i] != PF_TARGET_ZERO)
 			put_page(fold->target[i]);
 		fold->target[i] = NULL;
 	}
-	worker->ns_per_page = (worker->ns_per_page * 7 + div_u64(fold->hold_ns, fold->nr)) / 8;
+	worker->ns_per_page = (worker->ns_per_page * 7 + div_u64(fold->hold_ns, targets)) / 8;
 	trace_pagefold_fold(vm->pid, folded, zero, skipped, fold->hold_ns);
 }
 
 /**
  * pf_batch_fold() - fold the pages of a range that have a target
  * @worker: who does it
- * @vm: whose pages; the caller holds its turn_lock and a reference on its users, and none on the
- *	pages
+ * @vm: whose pages; the caller holds its turn_lock and a reference on its users
  * @start: address of the first page
  * @nr: pages in the range, at most a region's
  * @target: for each page what to fold it with, or NULL; all NULL afterwards, the references put
- * @page: for each page whether it could be folded (not NULL); NULL if that is not known
+ * @page: for each page of the worker's range whether it could be folded (not NULL); NULL if that is
+ *	  not known
  * @turn: counts what becomes of the pages
  *
  * Context: takes the mmap lock for writing, several times; sleeps.
@@ -100,6 +109,7 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		fold->start = start + i * PAGE_SIZE;
 		fold->nr = pf_batch_length(worker, target + i, page ? page + i : NULL, nr - i);
 		fold->target = target + i;
+		fold->spare = page ? worker->spare + i : NULL;
 		pf_fold_pages(fold);
 		pf_batch_account(worker, vm, turn);
 		i += fold->nr;

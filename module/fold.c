@@ -18,7 +18,7 @@
  *	pf_hint_lock		hint table against its resize	(scan.c)
  *	mm->mmap_lock		for writing here, else for reading
  *	  vma_start_write()	from 6.4 on
- *	    folio lock		only as the core takes it
+ *	    folio lock		as the core takes it; of pages to be spared only if it is free
  *	      page table lock
  *	pf_store_lock		frame tree			(store.c)
  *				(inside pf_hint_lock, but never with an mmap lock)
@@ -36,78 +36,81 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/pagemap.h>
 #include <linux/string.h>
 
 #include "fault.h"
 #include "fold.h"
 #include "hash.h"
 
-/**
- * struct pf_entry - one entry of a page table, as seen by its callbacks
- * @vma: the mapping it belongs to
- * @pfn: the page whose migration entry is expected
- * @saved: that entry, once it is taken
- * @taken: whether what was looked for was there
- */
-struct pf_entry {
-	struct vm_area_struct *vma;
-	unsigned long pfn;
-	pte_t saved;
-	bool taken;
-};
-
-/* The entry if it is the migration entry that is expected. */
-static bool pf_entry_found(pte_t *pte, struct pf_entry *entry)
+static unsigned int pf_fold_index(const struct pf_fold *fold, unsigned long addr)
 {
-	entry->saved = ptep_get(pte);
-	entry->taken = pf_pte_is_migration_of(entry->saved, entry->pfn);
-	return entry->taken;
+	return (addr - fold->start) >> PAGE_SHIFT;
 }
 
+/*
+ * As a read fault of an anonymous mapping does it, see do_anonymous_page().
+ *
+ * An empty entry would do for whoever reads it. But it would be a missing page to a userfaultfd
+ * that is registered later, as QEMU does for a postcopy that follows a precopy: it would ask for a
+ * page that it has been given already, and the guest would wait for ever. Nor can an empty entry
+ * say that it was written since somebody last asked.
+ */
+static pte_t pf_zero_entry(const struct pf_fold *fold, unsigned long addr, pte_t saved)
+{
+	pte_t zero = pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), fold->vma->vm_page_prot));
+
+	return pte_swp_soft_dirty(saved) ? pte_mksoft_dirty(zero) : zero;
+}
+
+/*
+ * Take the entries of pages that equal their targets, all of them under one page table lock: if
+ * they still are the migration entries of these very pages. Zero pages have their new entry then.
+ */
 static int pf_entry_take(pte_t *pte, unsigned long addr, void *data)
 {
-	struct pf_entry *entry = data;
+	struct pf_fold *fold = data;
+	unsigned int i = pf_fold_index(fold, addr);
+	pte_t entry = ptep_get(pte);
 
-	if (pf_entry_found(pte, entry))
-		pte_clear(entry->vma->vm_mm, addr, pte);
+	if (!(fold->swap & BIT_ULL(i)))
+		return 0;
+	if (!pf_pte_is_migration_of(entry, page_to_pfn(migrate_pfn_to_page(fold->src[i])))) {
+		fold->swap &= ~BIT_ULL(i);
+		return 0;
+	}
+	fold->saved[i] = entry;
+	if (fold->target[i] == PF_TARGET_ZERO)
+		set_pte(pte, pf_zero_entry(fold, addr, entry));
+	else
+		pte_clear(fold->mm, addr, pte);
 	return 0;
 }
 
 static int pf_entry_restore(pte_t *pte, unsigned long addr, void *data)
 {
-	struct pf_entry *entry = data;
+	struct pf_fold *fold = data;
 
-	set_pte(pte, entry->saved);
+	set_pte(pte, fold->saved[pf_fold_index(fold, addr)]);
 	return 0;
 }
 
 static int pf_entry_soft_dirty(pte_t *pte, unsigned long addr, void *data)
 {
-	set_pte(pte, pte_mksoft_dirty(ptep_get(pte)));
+	struct pf_fold *fold = data;
+	unsigned int i = pf_fold_index(fold, addr);
+
+	if ((fold->swap & BIT_ULL(i)) && pte_swp_soft_dirty(fold->saved[i]))
+		set_pte(pte, pte_mksoft_dirty(ptep_get(pte)));
 	return 0;
 }
 
 static int pf_entry_is_zero(pte_t *pte, unsigned long addr, void *data)
 {
-	struct pf_entry *entry = data;
-	pte_t now = ptep_get(pte);
+	pte_t entry = ptep_get(pte);
+	bool *zero = data;
 
-	entry->taken = pte_present(now) && is_zero_pfn(pte_pfn(now));
-	return 0;
-}
-
-/* As a read fault of an anonymous mapping does it, see do_anonymous_page(). */
-static int pf_entry_to_zero(pte_t *pte, unsigned long addr, void *data)
-{
-	struct pf_entry *entry = data;
-	pte_t zero;
-
-	if (!pf_entry_found(pte, entry))
-		return 0;
-	zero = pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), entry->vma->vm_page_prot));
-	if (pte_swp_soft_dirty(entry->saved))
-		zero = pte_mksoft_dirty(zero);
-	set_pte(pte, zero);
+	*zero = pte_present(entry) && is_zero_pfn(pte_pfn(entry));
 	return 0;
 }
 
@@ -128,59 +131,17 @@ static int pf_map_frame(struct vm_area_struct *vma, unsigned long addr, struct p
 	return err;
 }
 
-/* Swap a stabilised page that equals @frame for it. */
-static enum pf_stat pf_swap_frame(struct vm_area_struct *vma, unsigned long addr, struct page *page,
-				  struct page *frame)
-{
-	struct mm_struct *mm = vma->vm_mm;
-	struct pf_entry entry = { .vma = vma, .pfn = page_to_pfn(page) };
-
-	apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_take, &entry);
-	if (!entry.taken)
-		return PF_SKIP_BUSY;
-	if (pf_map_frame(vma, addr, frame)) {
-		apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_restore, &entry);
-		return PF_SKIP_NOMEM;
-	}
-	/*
-	 * Also where the mapping as a whole counts as written: merged with another mapping it may
-	 * lose that mark.
-	 */
-	if (pte_swp_soft_dirty(entry.saved))
-		apply_to_page_range(mm, addr, PAGE_SIZE, pf_entry_soft_dirty, &entry);
-	pf_rss_add_anon(mm, -1);
-	return PF_STAT_FOLDS;
-}
-
-/*
- * Swap a stabilised page that is all zero for the kernel's zero page.
- *
- * An empty entry would do for whoever reads it. But it would be a missing page to a userfaultfd
- * that is registered later, as QEMU does for a postcopy that follows a precopy: it would ask for a
- * page that it has been given already, and the guest would wait for ever. Nor can an empty entry
- * say that it was written since somebody last asked.
- */
-static enum pf_stat pf_swap_zero(struct vm_area_struct *vma, unsigned long addr, struct page *page)
-{
-	struct pf_entry entry = { .vma = vma, .pfn = page_to_pfn(page) };
-
-	apply_to_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_to_zero, &entry);
-	if (!entry.taken)
-		return PF_SKIP_BUSY;
-	pf_rss_add_anon(vma->vm_mm, -1);
-	return PF_STAT_ZERO_FOLDS;
-}
-
 /*
  * No page is there any more: splitting a huge page makes the core itself map the zero page in the
  * place of pages of zeros, from 6.12 on. But the VM may also have given the page back meanwhile.
  */
-static enum pf_stat pf_swapped_zero(struct vm_area_struct *vma, unsigned long addr)
+static enum pf_stat pf_swapped_zero(const struct pf_fold *fold, unsigned int i)
 {
-	struct pf_entry entry = { .vma = vma };
+	bool zero = false;
 
-	apply_to_page_range(vma->vm_mm, addr, PAGE_SIZE, pf_entry_is_zero, &entry);
-	return entry.taken ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
+	apply_to_page_range(fold->mm, fold->start + i * PAGE_SIZE, PAGE_SIZE, pf_entry_is_zero,
+			    &zero);
+	return zero ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
 }
 
 static bool pf_page_equals(struct page *page, struct page *target)
@@ -199,10 +160,12 @@ static bool pf_page_equals(struct page *page, struct page *target)
 	return equal;
 }
 
-/* Decide one page of a stabilised run. It is locked, unmapped, and nobody else has a reference. */
-static enum pf_stat pf_fold_one(struct pf_fold *fold, struct vm_area_struct *vma, unsigned int i)
+/*
+ * Decide one page of a stabilised run: it is locked, unmapped, and nobody else has a reference.
+ * Returns PF_SKIP_NONE if it is to be swapped for its target.
+ */
+static enum pf_stat pf_fold_decide(const struct pf_fold *fold, unsigned int i)
 {
-	unsigned long addr = fold->start + i * PAGE_SIZE;
 	struct page *page, *target = fold->target[i];
 	enum pf_stat skip;
 
@@ -210,14 +173,67 @@ static enum pf_stat pf_fold_one(struct pf_fold *fold, struct vm_area_struct *vma
 		return PF_SKIP_BUSY;
 	page = migrate_pfn_to_page(fold->src[i]);
 	if (!page)
-		return target == PF_TARGET_ZERO ? pf_swapped_zero(vma, addr) : PF_SKIP_CHANGED;
+		return target == PF_TARGET_ZERO ? pf_swapped_zero(fold, i) : PF_SKIP_CHANGED;
 	skip = pf_page_skip(page);
 	if (skip != PF_SKIP_NONE)
 		return skip;
-	if (!pf_page_equals(page, target))
-		return PF_SKIP_CHANGED;
-	return target == PF_TARGET_ZERO ? pf_swap_zero(vma, addr, page) :
-					  pf_swap_frame(vma, addr, page, target);
+	return pf_page_equals(page, target) ? PF_SKIP_NONE : PF_SKIP_CHANGED;
+}
+
+static void pf_fold_decide_all(struct pf_fold *fold, unsigned int first, unsigned int end)
+{
+	unsigned int i;
+
+	fold->swap = 0;
+	for (i = first; i < end; i++) {
+		if (!fold->target[i])
+			continue;
+		fold->result[i] = pf_fold_decide(fold, i);
+		if (fold->result[i] != PF_SKIP_NONE)
+			continue;
+		fold->result[i] = PF_SKIP_BUSY;
+		fold->swap |= BIT_ULL(i);
+	}
+}
+
+/* Map the frame of a page whose entry was taken; without memory for that put the entry back. */
+static enum pf_stat pf_swap_one(struct pf_fold *fold, unsigned int i)
+{
+	unsigned long addr = fold->start + i * PAGE_SIZE;
+
+	if (fold->target[i] == PF_TARGET_ZERO)
+		return PF_STAT_ZERO_FOLDS;
+	if (!pf_map_frame(fold->vma, addr, fold->target[i]))
+		return PF_STAT_FOLDS;
+	apply_to_page_range(fold->mm, addr, PAGE_SIZE, pf_entry_restore, fold);
+	fold->swap &= ~BIT_ULL(i);
+	return PF_SKIP_NOMEM;
+}
+
+/* Swap the pages from @first to @end, not included, that equal their targets for them. */
+static void pf_fold_swap(struct pf_fold *fold, unsigned int first, unsigned int end)
+{
+	unsigned long start = fold->start + first * PAGE_SIZE, size = (end - first) * PAGE_SIZE;
+	bool soft_dirty = false;
+	unsigned int i;
+
+	if (!fold->swap)
+		return;
+	apply_to_page_range(fold->mm, start, size, pf_entry_take, fold);
+	for (i = first; i < end; i++) {
+		if (!(fold->swap & BIT_ULL(i)))
+			continue;
+		fold->result[i] = pf_swap_one(fold, i);
+		soft_dirty |= fold->result[i] == PF_STAT_FOLDS &&
+			      pte_swp_soft_dirty(fold->saved[i]);
+	}
+	/*
+	 * Also where the mapping as a whole counts as written: merged with another mapping it may
+	 * lose that mark.
+	 */
+	if (soft_dirty)
+		apply_to_page_range(fold->mm, start, size, pf_entry_soft_dirty, fold);
+	pf_rss_add_anon(fold->mm, -(long)hweight64(fold->swap));
 }
 
 /* Set the same result for all pages that have a target. */
@@ -257,28 +273,57 @@ static int pf_fold_find_ksm(struct pf_fold *fold, struct vm_area_struct *vma)
 	return 0;
 }
 
+/*
+ * Lock the pages from @first to @end between those that are to be folded: the core passes over what
+ * it cannot lock, so they stay mapped and cost next to nothing. Returns a mask of them.
+ */
+static u64 pf_spares_lock(const struct pf_fold *fold, unsigned int first, unsigned int end)
+{
+	u64 locked = 0;
+	unsigned int i;
+
+	for (i = first; fold->spare && i < end; i++) {
+		struct folio *folio;
+
+		if (fold->target[i] || !fold->spare[i])
+			continue;
+		folio = page_folio(fold->spare[i]);
+		/* A huge page has to be split for the others. */
+		if (!folio_test_large(folio) && folio_trylock(folio))
+			locked |= BIT_ULL(i);
+	}
+	return locked;
+}
+
+static void pf_spares_unlock(const struct pf_fold *fold, u64 locked)
+{
+	for (; locked; locked &= locked - 1)
+		folio_unlock(page_folio(fold->spare[__ffs64(locked)]));
+}
+
 /* Fold pages @first to @end, not included, of the range, none of which is KSM's. */
-static void pf_fold_run(struct pf_fold *fold, struct vm_area_struct *vma, unsigned int first,
-			unsigned int end)
+static void pf_fold_run(struct pf_fold *fold, unsigned int first, unsigned int end)
 {
 	struct migrate_vma migrate = {
-		.vma = vma,
+		.vma = fold->vma,
 		.src = fold->src + first,
 		.dst = fold->dst + first,
 		.start = fold->start + first * PAGE_SIZE,
 		.end = fold->start + end * PAGE_SIZE,
 		.flags = MIGRATE_VMA_SELECT_SYSTEM,
 	};
+	u64 locked = pf_spares_lock(fold, first, end);
+	int err = migrate_vma_setup(&migrate);
 	unsigned int i;
 
-	if (migrate_vma_setup(&migrate)) {
+	pf_spares_unlock(fold, locked);
+	if (err) {
 		for (i = first; i < end; i++)
 			fold->result[i] = PF_SKIP_BUSY;
 		return;
 	}
-	for (i = first; i < end; i++)
-		if (fold->target[i])
-			fold->result[i] = pf_fold_one(fold, vma, i);
+	pf_fold_decide_all(fold, first, end);
+	pf_fold_swap(fold, first, end);
 	migrate_vma_pages(&migrate);
 	migrate_vma_finalize(&migrate);
 }
@@ -304,16 +349,17 @@ static void pf_fold_locked(struct pf_fold *fold)
 		return;
 	}
 	pf_fold_all_skip(fold, PF_SKIP_KSM);
+	fold->vma = vma;
 	for_each_clear_bitrange(first, last, fold->ksm, fold->nr)
-		pf_fold_run(fold, vma, first, last);
+		pf_fold_run(fold, first, last);
 }
 
 /**
  * pf_fold_pages() - fold the pages of a range that equal their targets
  * @fold: what to fold; says afterwards what became of each page
  *
- * A huge page in the range is split by the core first. Pages in the range without a target are
- * unmapped for a moment too.
+ * A huge page in the range is split by the core first. Pages in the range that have no target and
+ * are not spared are unmapped for a moment too.
  *
  * Context: takes the mmap lock for writing; may sleep.
  */

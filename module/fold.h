@@ -5,6 +5,7 @@
 
 #include <linux/err.h>
 #include <linux/mm_types.h>
+#include <linux/pgtable.h>
 
 #include "eligible.h"
 #include "snapshot.h"
@@ -16,18 +17,23 @@
 
 /**
  * struct pf_fold - pages of one range that are to be folded in one go
- * @mm: whose pages; the caller holds a reference on its users, and none on the pages
+ * @mm: whose pages; the caller holds a reference on its users, and none on the pages with a target
  * @policy: what may be folded there
  * @start: address of the first page
  * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
  *	    the caller holds a reference on each frame
+ * @spare: for each page without a target the page that should be there, with a reference, or NULL
+ *	   if that is not known; as a whole NULL if none is
  * @result: set for each page with a target: PF_STAT_FOLDS, PF_STAT_ZERO_FOLDS or a PF_SKIP_*
  * @hold_ns: set to how long the mmap lock was held for writing
  * @ksm: pages of KSM in the range, which must not be stabilised
  * @snap: room to look for them
  * @src: what the core says of each page, see migrate_vma_setup()
  * @dst: where pages would migrate to: nowhere
+ * @vma: the mapping they are in
+ * @saved: entries of the page table that were taken
+ * @swap: mask of the pages whose entry is to be taken; then, of those whose entry was
  */
 struct pf_fold {
 	struct mm_struct *mm;
@@ -35,12 +41,16 @@ struct pf_fold {
 	unsigned long start;
 	unsigned int nr;
 	struct page **target;
+	struct page **spare;
 	enum pf_stat result[PF_FOLD_MAX];
 	u64 hold_ns;
 	DECLARE_BITMAP(ksm, PF_FOLD_MAX);
 	struct pf_snapshot snap;
 	unsigned long src[PF_FOLD_MAX];
 	unsigned long dst[PF_FOLD_MAX];
+	struct vm_area_struct *vma;
+	pte_t saved[PF_FOLD_MAX];
+	u64 swap;
 };
 
 void pf_fold_pages(struct pf_fold *fold);

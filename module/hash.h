@@ -2,11 +2,11 @@
 /*
  * The hash of a page, the test whether it is all zero, and whether two pages are equal.
  *
- * Why not the kernel's xxh64(): every unshared page is hashed once a pass, and the scalar xxh64
- * takes about 3500 instructions for 4 KiB. Four independent lanes of one wide multiplication for
- * each 16 bytes take half of that, and 105 instead of 180 ns where the page is in the cache. The
- * hash never decides: it only says where to look, so what is asked of it is spread over
- * equal-looking pages and a seed that a guest cannot know.
+ * Why not the kernel's xxh64(): every new frame is hashed, and pages that a sample does not tell
+ * apart (sample.c) are; the scalar xxh64 takes about 3500 instructions for 4 KiB. Four independent
+ * lanes of one wide multiplication for each 16 bytes take half of that, and 105 instead of 180 ns
+ * where the page is in the cache. The hash never decides: it only says where to look, so what is
+ * asked of it is spread over equal-looking pages and a seed that a guest cannot know.
  */
 #ifndef PF_HASH_H
 #define PF_HASH_H
@@ -14,6 +14,8 @@
 #include <linux/types.h>
 
 #define PF_PAGE_BYTES	4096
+#define PF_LINE_BYTES	64
+#define PF_PAGE_LINES	(PF_PAGE_BYTES / PF_LINE_BYTES)
 #define PF_HASH_SEEDS	8
 
 /**
@@ -56,23 +58,53 @@ static inline u64 pf_page_hash(const void *data, const struct pf_seed *seed)
 }
 
 /**
- * pf_page_equal() - are two pages equal, all 4096 bytes of them
+ * pf_line_hash() - hash one cache line of a page
+ * @data: the page, aligned to 8 bytes; it may change while it is read
+ * @line: which line, 0..PF_PAGE_LINES - 1
+ * @seed: of this load
+ * @hash: of what comes before it
+ */
+static inline u64 pf_line_hash(const void *data, unsigned int line, const struct pf_seed *seed,
+			       u64 hash)
+{
+	const u64 *word = (const u64 *)data + line * (PF_LINE_BYTES / sizeof(u64));
+
+	return pf_mix(word[0] ^ seed->word[4], word[1] ^ hash) +
+	       pf_mix(word[2] ^ seed->word[5], word[3] ^ seed->word[0]) +
+	       pf_mix(word[4] ^ seed->word[6], word[5] ^ seed->word[1]) +
+	       pf_mix(word[6] ^ seed->word[7], word[7] ^ seed->word[2]);
+}
+
+/**
+ * pf_page_differ() - compare two pages, all 4096 bytes of them
  * @a: a page, aligned to 8 bytes
  * @b: another
  *
  * The kernel's memcmp() also finds out which is less, one word at a time, which takes four times
  * the instructions; half the cost of a fold was that.
+ *
+ * Return: the first line in which they differ; PF_PAGE_LINES if they are equal.
+ */
+static inline unsigned int pf_page_differ(const void *a, const void *b)
+{
+	const u64 *x = a, *y = b;
+	unsigned int line;
+
+	for (line = 0; line < PF_PAGE_LINES; line++, x += 8, y += 8)
+		if ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) |
+		    (x[4] ^ y[4]) | (x[5] ^ y[5]) | (x[6] ^ y[6]) | (x[7] ^ y[7]))
+			break;
+	return line;
+}
+
+/**
+ * pf_page_equal() - are two pages equal, all 4096 bytes of them
+ * @a: a page, aligned to 8 bytes
+ * @b: another
  */
 static inline bool pf_page_equal(const void *a, const void *b)
 {
-	const u64 *x = a, *y = b;
-	const u64 *end = x + PF_PAGE_BYTES / sizeof(u64);
-
-	for (; x < end; x += 8, y += 8)
-		if ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) |
-		    (x[4] ^ y[4]) | (x[5] ^ y[5]) | (x[6] ^ y[6]) | (x[7] ^ y[7]))
-			return false;
-	return true;
+	return pf_page_differ(a, b) == PF_PAGE_LINES;
 }
 
 /**

@@ -7,9 +7,9 @@
  * them for each key, let the table be nearly full without losing hints; a second bucket is looked
  * at only when the first one is full, so most pages cost one cache miss.
  *
- * A slot holds tag (13 bits of the key), age (2), VM (14) and page (35); 0 is empty, for no VM has
- * index 0. When both buckets are full the oldest hint goes: hints of pages that changed or vanished
- * are never refreshed, so they age.
+ * A slot holds tag (13 bits of the key), age (2), VM (14) and page (35); 0 is empty, for frames,
+ * whose VM is 0, do not begin at page 0. When both buckets are full the oldest hint goes: hints of
+ * pages that changed or vanished are never refreshed, so they age.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -301,14 +301,17 @@ static void pf_hint_free_old(struct pf_hint_table *table)
 /**
  * pf_hint_age() - every VM has been visited once more
  * @table: the hints
+ * @refreshed: all memory has been looked at since hints aged last, so that those of pages that are
+ *	       still what they were are new
  *
  * What is left in the buckets of before a resize has been left anew by now.
  *
  * Context: caller's exclusive lock; may sleep.
  */
-void pf_hint_age(struct pf_hint_table *table)
+void pf_hint_age(struct pf_hint_table *table, bool refreshed)
 {
-	table->age = (table->age + 1) & 3;
+	if (refreshed)
+		table->age = (table->age + 1) & 3;
 	pf_hint_free_old(table);
 }
 

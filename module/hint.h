@@ -16,14 +16,17 @@
 #define PF_HINT_PAGE_BITS	35	/* 47 bits of address */
 #define PF_HINT_MAX_VM		((1U << PF_HINT_VM_BITS) - 1)
 #define PF_HINT_MAX_PAGE	((1ULL << PF_HINT_PAGE_BITS) - 1)
+/* In the place of a VM, whose indices begin with 1: a frame, named by its page frame number. */
+#define PF_HINT_FRAME		0
 #define PF_HINT_MAX_FOUND	4
 /* No more than this may be spent on a page, resize included. */
 #define PF_HINT_MAX_BYTES_PER_PAGE	16
 
 /**
  * struct pf_place - the name of a page
- * @vm: index of its VM, 1..PF_HINT_MAX_VM
- * @page: its virtual address in pages, 0..PF_HINT_MAX_PAGE
+ * @vm: index of its VM, 1..PF_HINT_MAX_VM, or PF_HINT_FRAME
+ * @page: its virtual address in pages, 0..PF_HINT_MAX_PAGE; a frame's number in physical
+ *	  memory, not 0
  */
 struct pf_place {
 	u32 vm;
@@ -58,7 +61,7 @@ unsigned int pf_hint_find(const struct pf_hint_table *table, u64 key,
 void pf_hint_add(struct pf_hint_table *table, u64 key, struct pf_place place);
 bool pf_hint_alike(const struct pf_hint_table *table, u64 key, u64 other);
 void pf_hint_del(struct pf_hint_table *table, u64 key, struct pf_place place);
-void pf_hint_age(struct pf_hint_table *table);
+void pf_hint_age(struct pf_hint_table *table, bool refreshed);
 u32 pf_hint_table_want(u32 nr_buckets, u64 pages);
 int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages);
 void pf_hint_table_free(struct pf_hint_table *table);

@@ -64,35 +64,39 @@ static struct pf_peers pf_peers_at(struct pf_worker *worker, unsigned int begin)
 	};
 }
 
-/*
- * Compare @page with the other page of a pair: with what hints led here from @key, is it equal, and
- * if not is the hint out of date?
- */
-static void pf_pair_look(struct pf_pair *pair, const struct pf_frame_key *key, struct page *page,
+/* Of two pages that have one key and yet differ: what tells them apart is learnt. */
+static void pf_pair_differ(struct pf_worker *worker, struct pf_vm *vm, struct pf_pair *pair,
+			   struct page *other, unsigned int line)
+{
+	u64 key = worker->key[pair->i], now = pf_store_key(vm->domain_id, other);
+
+	down_read(&pf_hint_lock);
+	pair->stale = !pf_hint_alike(&pf_hints, key, now);
+	up_read(&pf_hint_lock);
+	if (now == key)
+		pf_store_tell(vm->domain_id, other, line);
+}
+
+/* Compare the page of a pair with the other one. */
+static void pf_pair_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_pair *pair,
 			 struct page *other)
 {
-	struct pf_frame_key now = *key;
-	void *x = kmap_local_page(page), *y = kmap_local_page(other);
+	void *x = kmap_local_page(worker->page[pair->i]), *y = kmap_local_page(other);
+	unsigned int line = pf_page_differ(x, y);
 
-	pair->equal = pf_page_equal(x, y);
-	pair->node = page_to_nid(other);
 	kunmap_local(y);
 	kunmap_local(x);
+	pair->equal = line == PF_PAGE_LINES;
+	pair->node = page_to_nid(other);
 	pair->stale = false;
-	if (pair->equal)
-		return;
-	now.hash = pf_store_hash(other);
-	now.node = pf_store_node(other);
-	down_read(&pf_hint_lock);
-	pair->stale = !pf_hint_alike(&pf_hints, pf_hint_key(key), pf_hint_key(&now));
-	up_read(&pf_hint_lock);
+	if (!pair->equal)
+		pf_pair_differ(worker, vm, pair, other, line);
 }
 
 /* Look at the other page of a pair, if it may be folded. */
 static void pf_peer_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_pair *pair,
 			 unsigned int at)
 {
-	struct pf_frame_key key = pf_range_key(worker, vm, pair->i);
 	struct pf_snapshot *snap = &worker->peer_snap;
 	struct page *other = pf_snapshot_page(snap, at);
 	struct folio *folio;
@@ -104,7 +108,7 @@ static void pf_peer_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_p
 		return;
 	if (page_folio(other) == folio && pf_snapshot_valid(snap) &&
 	    pf_page_skip(other) == PF_SKIP_NONE)
-		pf_pair_look(pair, &key, worker->page[pair->i], other);
+		pf_pair_look(worker, vm, pair, other);
 	folio_put(folio);
 }
 
@@ -172,20 +176,26 @@ static void pf_peers_put(struct pf_vm *peer)
 	pf_vm_put(peer);
 }
 
-/* Forget hints that are out of date; pages that found no equal leave their own. */
+/*
+ * Forget hints that are out of date; pages that found no equal leave their own, under keys that
+ * what was learnt from the comparisons may have changed.
+ */
 static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
 {
 	unsigned int k;
 
 	down_read(&pf_hint_lock);
+	for (k = 0; k < worker->nr_pairs; k++)
+		if (worker->pair[k].stale)
+			pf_hint_del(&pf_hints, worker->key[worker->pair[k].i],
+				    worker->pair[k].place);
 	for (k = 0; k < worker->nr_pairs; k++) {
-		struct pf_pair *pair = &worker->pair[k];
-		u64 key = pf_range_hint_key(worker, vm, pair->i);
+		unsigned int i = worker->pair[k].i;
 
-		if (pair->stale)
-			pf_hint_del(&pf_hints, key, pair->place);
-		if (!test_bit(pair->i, worker->paired))
-			pf_hint_add(&pf_hints, key, pf_range_place(worker, vm, pair->i));
+		if (test_bit(i, worker->paired))
+			continue;
+		worker->key[i] = pf_store_key(vm->domain_id, worker->page[i]);
+		pf_hint_add(&pf_hints, worker->key[i], pf_range_place(worker, vm, i));
 	}
 	up_read(&pf_hint_lock);
 }
@@ -233,6 +243,19 @@ static bool pf_pair_may_share(const struct pf_pair *pair, struct page *page, str
 	return pf_store_cross_nodes() || (node == page_to_nid(page) && node == pair->node);
 }
 
+/* The frame for a page that has an equal one: there may be one by now. */
+static struct page *pf_pair_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
+{
+	struct page *frame = worker->target[i];
+
+	if (frame)
+		get_page(frame);
+	else
+		frame = pf_range_find_frame(worker, vm, i) ?:
+			pf_store_add(vm->domain_id, worker->page[i]);
+	return frame;
+}
+
 /**
  * pf_pair_make_frames() - make the frames of equal pairs
  * @worker: who scans; holds the range's pages
@@ -243,19 +266,16 @@ static bool pf_pair_may_share(const struct pf_pair *pair, struct page *page, str
 void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 {
 	unsigned int k;
-	bool changed;
 
 	for (k = 0; k < worker->nr_pairs; k++) {
 		struct pf_pair *pair = &worker->pair[k];
-		struct pf_frame_key key;
+		u64 key = worker->key[pair->i];
 
 		if (!pair->equal)
 			continue;
-		key = pf_range_key(worker, vm, pair->i);
-		pair->frame = pf_store_find(&key, worker->page[pair->i]) ?:
-			      pf_store_add(&key, worker->page[pair->i], &changed);
+		pair->frame = pf_pair_frame(worker, vm, pair->i);
 		if (!pair->frame) {
-			worker->turn.count[changed ? PF_SKIP_CHANGED : PF_SKIP_NOMEM]++;
+			worker->turn.count[PF_SKIP_NOMEM]++;
 			continue;
 		}
 		if (!pf_pair_may_share(pair, worker->page[pair->i], pair->frame)) {
@@ -269,7 +289,9 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 			worker->target[pair->i] = pair->frame;
 		}
 		down_read(&pf_hint_lock);
-		pf_hint_del(&pf_hints, pf_range_hint_key(worker, vm, pair->i), pair->place);
+		pf_hint_del(&pf_hints, key, pair->place);
+		/* What was learnt since may have changed its key. */
+		pf_hint_frame(pf_store_key(vm->domain_id, pair->frame), pair->frame);
 		up_read(&pf_hint_lock);
 	}
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Scan one range of a VM: look, hash, find equals, fold.
+ * Scan one range of a VM: look, sample, find equals, fold.
  *
  * References on the pages are held from the look until everything about their content is known, and
- * let go before folding: the core refuses to stabilise a page that anyone holds.
+ * let go before folding: the core refuses to stabilise a page that anyone holds. Those of pages
+ * that are not folded are let go after it.
  */
+#include <linux/bitmap.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 
@@ -22,6 +24,33 @@ static void pf_range_put(struct pf_worker *worker)
 {
 	while (worker->nr_held)
 		folio_put(worker->held[--worker->nr_held]);
+}
+
+/*
+ * Let go of the pages that are to be folded, and of what is none of ours: the core refuses pages
+ * that anyone holds. The others stay held, to be spared.
+ */
+static void pf_range_put_targets(struct pf_worker *worker)
+{
+	unsigned int i = 0, k, kept = 0;
+
+	for (k = 0; k < worker->nr_held; k++) {
+		struct folio *folio = worker->held[k];
+
+		/* Pages were held in their order, a huge page once for all of its own. */
+		while (i < worker->snap.nr && (!worker->page[i] ||
+					       folio_test_large(page_folio(worker->page[i]))))
+			i++;
+		if (i == worker->snap.nr || page_folio(worker->page[i]) != folio) {
+			folio_put(folio);
+		} else if (worker->target[i++]) {
+			folio_put(folio);
+		} else {
+			worker->spare[i - 1] = worker->page[i - 1];
+			worker->held[kept++] = folio;
+		}
+	}
+	worker->nr_held = kept;
 }
 
 /* Hold the folio of @page, unless it is the one held last. */
@@ -58,22 +87,33 @@ static enum pf_stat pf_range_skip(const struct pf_worker *worker, unsigned int i
  * Hold what the snapshot found and may be folded. Returns the index of a fresh page, or the range's
  * end.
  */
-static unsigned int pf_range_hold_all(struct pf_worker *worker, struct pf_stats *look)
+static unsigned int pf_range_hold_all(struct pf_worker *worker, struct pf_vm *vm,
+				      struct pf_stats *look)
 {
 	struct pf_snapshot *snap = &worker->snap;
 	unsigned int i, fresh = snap->nr;
 
 	*look = (struct pf_stats) {};
 	worker->huge = false;
+	worker->foreign = 0;
+	bitmap_zero(worker->framed, PF_REGION_PAGES);
 	for (i = 0; i < snap->nr; i++) {
 		struct page *page = pf_snapshot_page(snap, i);
 		enum pf_stat skip;
 
 		worker->page[i] = NULL;
+		worker->spare[i] = NULL;
 		if (!page)
 			continue;
 		look->count[PF_STAT_SCANNED]++;
-		if (pf_store_owns(page) || !pf_range_hold(worker, page))
+		if (pf_store_owns(page)) {
+			if (!pf_store_owns_for(page, vm->domain_id))
+				worker->foreign++;
+			else if (pf_range_hold(worker, page))
+				__set_bit(i, worker->framed);
+			continue;
+		}
+		if (!pf_range_hold(worker, page))
 			continue;
 		skip = pf_range_skip(worker, i, page);
 		if (skip == PF_SKIP_NONE) {
@@ -109,7 +149,7 @@ static int pf_range_look_once(struct pf_worker *worker, struct pf_vm *vm, unsign
 	err = pf_snapshot_take(&worker->snap, mm, start, nr);
 	if (err)
 		return err;
-	fresh = pf_range_hold_all(worker, &look);
+	fresh = pf_range_hold_all(worker, vm, &look);
 	valid = pf_snapshot_valid(&worker->snap);
 	pf_snapshot_done(&worker->snap);
 	if (!valid) {
@@ -141,47 +181,6 @@ static int pf_range_look(struct pf_worker *worker, struct pf_vm *vm, unsigned lo
 }
 
 /**
- * pf_range_key() - what a page's frame is looked up by
- * @worker: who scans
- * @vm: whose page
- * @i: index of a hashed page in the range
- */
-struct pf_frame_key pf_range_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
-{
-	return (struct pf_frame_key) {
-		.hash = worker->hash[i],
-		.domain = vm->domain_id,
-		.node = pf_store_node(worker->page[i]),
-	};
-}
-
-/**
- * pf_hint_key() - what a page's hints are looked up by
- * @key: of its frame
- *
- * Pages of other domains or nodes have other keys, so they do not meet.
- */
-u64 pf_hint_key(const struct pf_frame_key *key)
-{
-	u64 apart = (u64)key->domain << 32 | (u32)key->node;
-
-	return key->hash ^ apart * 0xd6e8feb86659fd93ULL;
-}
-
-/**
- * pf_range_hint_key() - pf_hint_key() of a page of the range
- * @worker: who scans
- * @vm: whose page
- * @i: index of a hashed page in the range
- */
-u64 pf_range_hint_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
-{
-	struct pf_frame_key key = pf_range_key(worker, vm, i);
-
-	return pf_hint_key(&key);
-}
-
-/**
  * pf_range_place() - the name of a page
  * @worker: who scans
  * @vm: whose page
@@ -195,32 +194,115 @@ struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsig
 	};
 }
 
-/* Leave a hint for the page, and note which others it met. Caller holds pf_hint_lock. */
+/**
+ * pf_hint_frame() - leave or refresh a hint to a frame
+ * @key: pf_store_key() of its content
+ * @frame: the frame's page
+ *
+ * Context: caller holds pf_hint_lock.
+ */
+void pf_hint_frame(u64 key, struct page *frame)
+{
+	struct pf_place place = { .vm = PF_HINT_FRAME, .page = page_to_pfn(frame) };
+
+	/* Beyond what a hint can name frames are found by nobody, and serve those who made them. */
+	if (place.page <= PF_HINT_MAX_PAGE)
+		pf_hint_add(&pf_hints, key, place);
+}
+
+/*
+ * The frame that a hint of this page names, if they are equal; with a reference. Whether they are
+ * is found out when the page is folded, so while all is well in this range it is not asked here.
+ */
+static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i,
+					struct pf_place place)
+{
+	struct pf_look look = {
+		.domain = vm->domain_id,
+		.key = worker->key[i],
+		.trust = worker->trust,
+	};
+	struct page *page = worker->page[i];
+
+	pf_store_look(place.page, page, &look);
+	if (look.frame) {
+		pf_hint_frame(look.key, look.frame);
+		worker->trust = !worker->wary;
+		return look.frame;
+	}
+	if (look.gone)
+		pf_hint_del(&pf_hints, look.key, place);
+	/* Else the hint may be another page's, which has its tag by chance. */
+	if (!look.alike)
+		return NULL;
+	worker->trust = false;
+	worker->wary = true;
+	if (pf_store_tell(vm->domain_id, page, look.line))
+		worker->key[i] = pf_store_key(vm->domain_id, page);
+	return NULL;
+}
+
+/**
+ * pf_range_find_frame() - the frame that equals a page, by the hints
+ * @worker: who scans; holds the page, and knows its key
+ * @vm: whose page
+ * @i: index of the page in the range
+ *
+ * Context: takes pf_hint_lock for reading.
+ * Return: the frame's page with a reference for the caller, or NULL.
+ */
+struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
+{
+	struct pf_place found[PF_HINT_MAX_FOUND];
+	struct page *frame = NULL;
+	unsigned int k, nr;
+
+	down_read(&pf_hint_lock);
+	nr = pf_hint_find(&pf_hints, worker->key[i], found);
+	for (k = 0; k < nr && !frame; k++)
+		if (found[k].vm == PF_HINT_FRAME)
+			frame = pf_range_look_frame(worker, vm, i, found[k]);
+	up_read(&pf_hint_lock);
+	return frame;
+}
+
+/* Follow what the page's hints name, and leave its own. Caller holds pf_hint_lock. */
 static void pf_range_hint(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
 {
 	struct pf_place own = pf_range_place(worker, vm, i), found[PF_HINT_MAX_FOUND];
-	u64 key = pf_range_hint_key(worker, vm, i);
-	unsigned int k, nr = pf_hint_find(&pf_hints, key, found);
+	u64 key = worker->key[i];
+	unsigned int k, others = 0, nr = pf_hint_find(&pf_hints, key, found);
 	bool known = false;
 
 	for (k = 0; k < nr; k++) {
-		if (found[k].vm == own.vm && found[k].page == own.page)
+		if (found[k].vm == PF_HINT_FRAME) {
+			worker->target[i] = pf_range_look_frame(worker, vm, i, found[k]);
+			if (worker->target[i])
+				return;
+		} else if (found[k].vm == own.vm && found[k].page == own.page) {
 			known = true;
-		else if (worker->nr_pairs < PF_PAIRS_MAX)
+		}
+	}
+	for (k = 0; k < nr; k++) {
+		if (found[k].vm == PF_HINT_FRAME ||
+		    (found[k].vm == own.vm && found[k].page == own.page))
+			continue;
+		others++;
+		if (worker->nr_pairs < PF_PAIRS_MAX)
 			worker->pair[worker->nr_pairs++] = (struct pf_pair) {
 				.place = found[k], .i = i, .stale = true,
 			};
 	}
+	worker->news += !known;
 	/* What met another one leaves a hint only if they turn out not to be equal. */
-	if (known || !nr)
-		pf_hint_add(&pf_hints, key, own);
+	if (known || !others)
+		pf_hint_add(&pf_hints, worker->key[i], own);
 }
 
 /* Find out what one page is equal to: zero, a frame, perhaps what a hint names. */
 static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
 {
 	struct page *page = worker->page[i];
-	struct pf_frame_key key;
 	void *data;
 	bool zero;
 
@@ -231,20 +313,24 @@ static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned 
 		worker->target[i] = READ_ONCE(pf_knobs.fold_zero) ? PF_TARGET_ZERO : NULL;
 		return;
 	}
-	worker->hash[i] = pf_store_hash(page);
-	key = pf_range_key(worker, vm, i);
-	worker->target[i] = pf_store_find(&key, page);
-	if (!worker->target[i])
-		pf_range_hint(worker, vm, i);
+	worker->key[i] = pf_store_key(vm->domain_id, page);
+	pf_range_hint(worker, vm, i);
 }
 
 static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 {
+	struct pf_snapshot *snap = &worker->snap;
 	unsigned int i;
 
 	worker->nr_pairs = 0;
+	worker->news = 0;
 	down_read(&pf_hint_lock);
-	for (i = 0; i < worker->snap.nr; i++) {
+	for_each_set_bit(i, worker->framed, snap->nr) {
+		struct page *frame = pf_snapshot_page(snap, i);
+
+		pf_hint_frame(pf_store_key(vm->domain_id, frame), frame);
+	}
+	for (i = 0; i < snap->nr; i++) {
 		worker->target[i] = NULL;
 		if (!worker->page[i])
 			continue;
@@ -297,6 +383,25 @@ static bool pf_range_keep_huge(struct pf_worker *worker, struct pf_vm *vm, unsig
 	return true;
 }
 
+/*
+ * Frames of a domain that the VM is not in, which could not be unfolded when it was registered. It
+ * may hold its pages here, nobody needs the references on others.
+ */
+static void pf_range_expel(struct pf_worker *worker, struct pf_vm *vm)
+{
+	unsigned int i, left = worker->foreign;
+
+	for (i = 0; left && i < worker->snap.nr; i++) {
+		struct page *page = pf_snapshot_page(&worker->snap, i);
+
+		if (!page || !pf_store_owns(page) || pf_store_owns_for(page, vm->domain_id))
+			continue;
+		left--;
+		if (!pf_unfold_copy(vm->watch.mm, worker->snap.start + i * PAGE_SIZE))
+			worker->turn.count[PF_STAT_UNFOLDS]++;
+	}
+}
+
 #ifdef PF_DEBUG
 /* The storm: whatever can be folded is, with itself alone; whatever is folded comes apart. */
 static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
@@ -325,6 +430,25 @@ static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
 }
 #endif
 
+/* How many pages of the range could be folded. */
+static unsigned int pf_range_pages(const struct pf_worker *worker)
+{
+	unsigned int i, pages = 0;
+
+	for (i = 0; i < worker->snap.nr; i++)
+		pages += !!worker->page[i];
+	return pages;
+}
+
+/* What was done so far in this turn, or could not be done and may be in the next pass. */
+static u64 pf_range_events(const struct pf_worker *worker)
+{
+	const u64 *count = worker->turn.count;
+
+	return count[PF_STAT_FOLDS] + count[PF_STAT_ZERO_FOLDS] + count[PF_SKIP_FRESH] +
+	       count[PF_SKIP_BUSY] + count[PF_SKIP_CHANGED] + count[PF_SKIP_NOMEM];
+}
+
 /**
  * pf_range_scan() - scan a range, fold what is equal to something
  * @worker: who does it
@@ -336,20 +460,49 @@ static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
  */
 void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long start, unsigned int nr)
 {
+	u64 events = pf_range_events(worker), changed = worker->turn.count[PF_SKIP_CHANGED];
+	/* Pairs with pf_hints_renew(): what changes from here on makes this look an old one. */
+	u16 gen = smp_load_acquire(&pf_hints_gen);
+	unsigned int pages;
+
 	if (pf_range_look(worker, vm, start, nr)) {
 		/* What could not be looked at has not gone. */
 		pf_region_keep(vm, start, start + nr * PAGE_SIZE);
 		return;
 	}
 	pf_region_visit(vm, &worker->snap, &worker->turn);
+	pf_range_expel(worker, vm);
 	if (READ_ONCE(pf_knobs.fold_all)) {
 		pf_range_storm(worker, vm);
 		return;
 	}
+	pages = pf_range_pages(worker);
+	/*
+	 * A key that pages have in common for no reason is rare; where it has happened, and where a
+	 * huge page would be split, they are compared before they are folded as well.
+	 */
+	worker->wary = worker->huge || worker->doubt || pf_region_doubt(vm, start);
+	worker->trust = false;
 	pf_range_match_all(worker, vm);
+	worker->trust = false;
+	worker->wary = true;
 	if (!pf_range_keep_huge(worker, vm, pf_pair_compare(worker, vm)))
 		pf_pair_make_frames(worker, vm);
-	pf_range_put(worker);
+	pf_range_put_targets(worker);
 	pf_batch_fold(worker, vm, start, nr, worker->target, worker->page, &worker->turn);
+	pf_range_put(worker);
+	changed = worker->turn.count[PF_SKIP_CHANGED] - changed;
+	pf_region_set_doubt(vm, start, changed);
+	if (changed)
+		worker->doubt = PF_DOUBT_RANGES;
+	else if (worker->doubt)
+		worker->doubt--;
 	pf_pair_fold(worker, vm);
+	pf_region_settle(vm, &worker->snap, &(struct pf_settle) {
+		.pages = pages,
+		.news = worker->news,
+		.restless = worker->foreign || pf_range_events(worker) != events,
+		.gen = gen,
+		.most = READ_ONCE(pf_knobs.rest_passes),
+	});
 }

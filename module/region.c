@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which pages of a VM are folded: one record for each 2 MiB that has any.
+ * What is known of a VM's memory, region by region: what is folded, and when to look again.
  *
  * Frames have no reverse map, and a write to one is the core's business, so nobody tells when a
  * page is folded no longer. The scan sees it: each visit of a region compares what is there with
  * what was, and the difference is pages that were written. An eighth of a byte for each page tells
- * folded and zero pages apart from others; a region without any has no record.
+ * folded and zero pages apart from others; and a few bytes remember for how many passes the region
+ * may be left alone. A region that rests counts as visited.
  *
  * Everything here is protected by the VM's turn_lock.
  */
@@ -14,6 +15,7 @@
 
 #include "fault.h"
 #include "region.h"
+#include "scan.h"
 #include "store.h"
 #include "trace.h"
 #include "vm.h"
@@ -50,6 +52,8 @@ static struct pf_region *pf_region_new(struct pf_vm *vm, unsigned long addr, uns
 		return NULL;
 	region->pass = vm->pass_no;
 	region->seen = seen;
+	/* Not what is now: nothing was left for it yet. */
+	region->gen = READ_ONCE(pf_hints_gen) - 1;
 	if (xa_err(xa_store(&vm->regions, pf_region_index(addr), region, PF_REGION_GFP))) {
 		kfree(region);
 		return NULL;
@@ -122,6 +126,89 @@ unsigned int pf_region_comebacks(struct pf_vm *vm, unsigned long addr)
 	const struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
 
 	return region ? region->comebacks : 0;
+}
+
+/**
+ * pf_region_doubt() - must keys of pages of a region not be trusted
+ * @vm: the VM
+ * @addr: an address in the region
+ */
+bool pf_region_doubt(struct pf_vm *vm, unsigned long addr)
+{
+	const struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
+
+	return region && region->doubt;
+}
+
+/**
+ * pf_region_set_doubt() - note whether pages of a region equalled their frames when folded
+ * @vm: the VM
+ * @addr: an address in the region
+ * @doubt: some did not
+ */
+void pf_region_set_doubt(struct pf_vm *vm, unsigned long addr, bool doubt)
+{
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
+
+	if (!region && doubt)
+		region = pf_region_new(vm, addr, PF_REGION_PAGES);
+	if (!region)
+		return;
+	if (doubt)
+		region->doubt = PF_DOUBT_LOOKS;
+	else if (region->doubt)
+		region->doubt--;
+}
+
+/**
+ * pf_region_rests() - is a region left alone in this pass
+ * @vm: the VM
+ * @start: where the region begins
+ * @most: passes that a region may rest at most
+ *
+ * Return: 0 if it must be looked at; else how many of its pages are not, PF_REGION_PAGES + 1 for
+ * none. What is noted of it stays so.
+ */
+unsigned int pf_region_rests(struct pf_vm *vm, unsigned long start, unsigned int most)
+{
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(start));
+
+	if (!region || region->gen != READ_ONCE(pf_hints_gen) ||
+	    !pf_patience_rests(&region->patience, most))
+		return 0;
+	pf_region_reach(vm, region, 0, PF_REGION_PAGES);
+	return region->mapped ?: PF_REGION_PAGES + 1;
+}
+
+/**
+ * pf_region_settle() - note what looking at a range brought
+ * @vm: the VM
+ * @snap: what the range mapped
+ * @settle: what it brought
+ *
+ * Only regions that are scanned in one piece rest.
+ */
+void pf_region_settle(struct pf_vm *vm, const struct pf_snapshot *snap,
+		      const struct pf_settle *settle)
+{
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(snap->start));
+	unsigned int end = pf_region_offset(snap->start) + snap->nr, i, mapped = 0;
+
+	if (!region && settle->most && snap->nr == PF_REGION_PAGES)
+		region = pf_region_new(vm, snap->start, PF_REGION_PAGES);
+	if (!region)
+		return;
+	if (end == PF_REGION_PAGES)
+		region->gen = settle->gen;
+	if (snap->nr < PF_REGION_PAGES) {
+		region->patience = (struct pf_patience) {};
+		return;
+	}
+	for (i = 0; i < snap->nr; i++)
+		mapped += !!pf_snapshot_page(snap, i);
+	region->mapped = mapped;
+	pf_patience_learn(&region->patience, settle->pages, settle->news, settle->restless,
+			  settle->most, pf_region_index(snap->start));
 }
 
 /**
@@ -229,7 +316,7 @@ void pf_region_end_pass(struct pf_vm *vm)
 		bool visited = region->pass == vm->pass_no;
 
 		pf_region_reach(vm, region, PF_REGION_PAGES, PF_REGION_PAGES);
-		if (pf_region_is_empty(region) && !(visited && region->comebacks))
+		if (pf_region_is_empty(region) && !visited)
 			pf_region_free(vm, index, region);
 	}
 }
@@ -247,6 +334,32 @@ void pf_region_unfolded(struct pf_vm *vm)
 		pf_vm_add_folded(vm, -(long)bitmap_weight(region->frame, PF_REGION_PAGES), 0);
 		bitmap_zero(region->frame, PF_REGION_PAGES);
 	}
+}
+
+/**
+ * pf_region_wake() - look at a region in the next pass
+ * @vm: the VM
+ * @addr: an address in the region
+ */
+void pf_region_wake(struct pf_vm *vm, unsigned long addr)
+{
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
+
+	if (region)
+		region->patience.rest = 0;
+}
+
+/**
+ * pf_region_wake_all() - look at all regions in the next pass
+ * @vm: the VM
+ */
+void pf_region_wake_all(struct pf_vm *vm)
+{
+	struct pf_region *region;
+	unsigned long index;
+
+	xa_for_each(&vm->regions, index, region)
+		region->patience = (struct pf_patience) {};
 }
 
 /**

@@ -24,6 +24,8 @@
 
 /* A turn ends after a region's worth of pages, or after so many small mappings. */
 #define PF_TURN_RANGES		16
+/* Or after so many regions that rest, each of which costs a look at the mappings. */
+#define PF_TURN_RESTS		64
 /*
  * A VM without anything to scan is asked again after this time even if passes may follow at once.
  */
@@ -44,6 +46,8 @@ struct pf_knobs pf_knobs = {
 	.pass_interval_ms = 10000,
 	/* An eighth of a huge page: less is not worth what its guest loses in TLB reach. */
 	.huge_pages = 64,
+	/* What never changes is read in one pass of 32, and folded within minutes when it does. */
+	.rest_passes = 31,
 	/* A fault that waits this long is one that a guest does not notice. */
 	.hold_max_us = 1000,
 	.fold_zero = true,
@@ -51,6 +55,7 @@ struct pf_knobs pf_knobs = {
 
 DECLARE_RWSEM(pf_hint_lock);
 struct pf_hint_table pf_hints;
+u16 pf_hints_gen;
 
 /* Protects the queue of VMs, the rounds, and what VMs add to pf_hint_pages. */
 static DEFINE_SPINLOCK(pf_turns_lock);
@@ -78,15 +83,18 @@ static u64 pf_thread_cpu_ns(void)
 	return current->se.sum_exec_runtime;
 }
 
-/* The round is over if all VMs have completed a pass. Caller holds pf_turns_lock. */
-static bool pf_round_check(void)
+/*
+ * The round is over if all VMs have completed a pass. Returns its number then, else 0. Caller holds
+ * pf_turns_lock.
+ */
+static u64 pf_round_check(void)
 {
 	lockdep_assert_held(&pf_turns_lock);
 	if (pf_round_left)
-		return false;
-	pf_round++;
+		return 0;
 	pf_round_left = pf_round_vms;
-	return pf_round_vms;
+	pf_round++;
+	return pf_round_vms ? pf_round - 1 : 0;
 }
 
 /* Hints for more pages are made only of memory that nobody needs. */
@@ -96,12 +104,20 @@ static bool pf_hints_may_take(u32 nr_buckets)
 	       pf_reserve_allows(PFN_UP((u64)nr_buckets * sizeof(struct pf_hint_bucket)));
 }
 
-static void pf_round_end(void)
+static void pf_round_end(u64 round)
 {
 	down_write(&pf_hint_lock);
-	pf_hint_age(&pf_hints);
+	/* Hints of a region that rests are not refreshed, and are no worse for that. */
+	pf_hint_age(&pf_hints, round % (READ_ONCE(pf_knobs.rest_passes) + 1) == 0);
 	up_write(&pf_hint_lock);
 	atomic64_inc(&pf_totals.passes);
+}
+
+/* Have no region rest that was looked at before. Caller holds pf_hint_lock for writing. */
+static void pf_hints_renew(void)
+{
+	/* Pairs with pf_range_scan(): who sees the new number sees what else is new. */
+	smp_store_release(&pf_hints_gen, pf_hints_gen + 1);
 }
 
 /* Make the hint table as large as the VMs need it. */
@@ -120,11 +136,15 @@ static int pf_hints_fit(void)
 	down_write(&pf_hint_lock);
 	want = pf_hint_table_want(pf_hints.nr_buckets, pages);
 	/* Of former buckets and fewer pages than then, the former buckets have to go. */
-	if (!pf_hints_may_take(want))
+	if (!pf_hints_may_take(want)) {
 		err = -ENOMEM;
-	else if (want != pf_hints.nr_buckets ||
-		 pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE)
+	} else if (want != pf_hints.nr_buckets ||
+		   pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE) {
 		err = pf_hint_table_resize(&pf_hints, want, pages);
+		/* Whoever rests is looked at, to leave his hints in the new table. */
+		if (!err)
+			pf_hints_renew();
+	}
 	up_write(&pf_hint_lock);
 	return err;
 }
@@ -190,7 +210,7 @@ void pf_scan_add(struct pf_vm *vm)
  */
 void pf_scan_del(struct pf_vm *vm)
 {
-	bool over = false;
+	u64 over = 0;
 
 	spin_lock(&pf_turns_lock);
 	pf_turn_del(&pf_turns, &vm->turn);
@@ -202,7 +222,7 @@ void pf_scan_del(struct pf_vm *vm)
 	}
 	spin_unlock(&pf_turns_lock);
 	if (over)
-		pf_round_end();
+		pf_round_end(over);
 	pf_hints_serve(vm, 0);
 }
 
@@ -215,6 +235,18 @@ void pf_scan_wake_vms(void)
 	pf_turn_wake_all(&pf_turns);
 	spin_unlock(&pf_turns_lock);
 	pf_scan_kick();
+}
+
+/**
+ * pf_scan_look_anew() - have nothing rest in the next pass
+ *
+ * For when what could be folded is no longer what it was.
+ */
+void pf_scan_look_anew(void)
+{
+	down_write(&pf_hint_lock);
+	pf_hints_renew();
+	up_write(&pf_hint_lock);
 }
 
 /**
@@ -333,7 +365,7 @@ static u64 pf_pass_end(struct pf_vm *vm)
 {
 	u64 interval_ns = (u64)READ_ONCE(pf_knobs.pass_interval_ms) * NSEC_PER_MSEC;
 	u64 now_ns = ktime_get_ns(), due_ns = vm->pass_begin_ns + interval_ns;
-	bool over = false;
+	u64 over = 0;
 
 	pf_region_end_pass(vm);
 	trace_pagefold_vm_pass(vm->pid, vm->folded_pages);
@@ -351,7 +383,7 @@ static u64 pf_pass_end(struct pf_vm *vm)
 	}
 	spin_unlock(&pf_turns_lock);
 	if (over)
-		pf_round_end();
+		pf_round_end(over);
 	return due_ns > now_ns ? due_ns : 0;
 }
 
@@ -368,26 +400,50 @@ static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
 		worker->turn.count[PF_SKIP_NOMEM]++;
 }
 
+/* Leave a range alone if it is a region that rests. Returns whether it is. */
+static bool pf_scan_rest(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
+			 unsigned int nr)
+{
+	unsigned int pages;
+
+	if (nr < PF_REGION_PAGES || READ_ONCE(pf_knobs.fold_all))
+		return false;
+	pages = pf_region_rests(vm, start, READ_ONCE(pf_knobs.rest_passes));
+	if (!pages)
+		return false;
+	if (pages <= PF_REGION_PAGES) {
+		/* Their hints are in the table, which has to be large enough for them. */
+		vm->scanned_now += pages;
+		worker->turn.count[PF_STAT_RESTED] += pages;
+	}
+	return true;
+}
+
 /* Scan a piece of the VM. Caller holds its turn_lock. Returns as pf_pass_end(), 0 within a pass. */
 static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
 {
-	unsigned int ranges = 0, pages = 0, nr;
+	unsigned int ranges = 0, pages = 0, rests = 0, nr;
 	unsigned long start;
 	u64 due_ns = 0;
 
 	if (!vm->cursor)
 		pf_pass_begin(worker, vm);
 	pf_hints_follow(worker, vm);
-	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && !kthread_should_stop()) {
+	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && rests < PF_TURN_RESTS &&
+	       !kthread_should_stop()) {
 		nr = pf_scan_next_range(worker, vm, &start);
 		if (!nr) {
 			if (!fatal_signal_pending(current))
 				due_ns = pf_pass_end(vm);
 			break;
 		}
-		pf_range_scan(worker, vm, start, nr);
 		vm->eligible_now += nr;
 		vm->pass_ranges++;
+		if (pf_scan_rest(worker, vm, start, nr)) {
+			rests++;
+			continue;
+		}
+		pf_range_scan(worker, vm, start, nr);
 		pages += nr;
 		ranges++;
 	}

@@ -17,6 +17,7 @@
  * @cpu_percent: of one CPU for each thread, or PF_CPU_PERCENT_AUTO
  * @pass_interval_ms: from the beginning of one pass of a VM to the next
  * @huge_pages: pages of a huge page that must be foldable for it to be split
+ * @rest_passes: passes that a region may be left alone at most
  * @hold_max_us: for how long a batch may hold an mmap lock
  * @fold_zero: fold zero pages with the kernel's own; otherwise they stay as they are
  * @fold_all: fold each page with itself, again and again; debug build only
@@ -25,6 +26,7 @@ struct pf_knobs {
 	unsigned int cpu_percent;
 	unsigned int pass_interval_ms;
 	unsigned int huge_pages;
+	unsigned int rest_passes;
 	unsigned int hold_max_us;
 	bool fold_zero;
 	bool fold_all;
@@ -65,11 +67,18 @@ struct pf_pair {
  * @turn: counts of this turn
  * @snap: the range of this turn
  * @page: pages of the range that may be folded; NULL for others
+ * @spare: of these, those that are held while others of the range are folded
  * @held: the folios behind them that a reference is held on
  * @nr_held: how many
  * @huge: the range is mapped by a huge page
  * @target: what each page is to be folded with, a reference on each frame
- * @hash: of each page
+ * @key: what the hints of each page are looked up by
+ * @news: pages of the range that were not so when it was looked at before
+ * @foreign: pages of the range that are frames of another domain
+ * @trust: pages of the range that have the key of a frame are taken for equal until they are folded
+ * @wary: they are not, whatever the range looks like
+ * @doubt: for so many more ranges, because pages turned out not to equal their frames
+ * @framed: pages of the range that are frames whose hints are to be left again
  * @pair: pages that met a hint
  * @paired: pages of the range of which an equal one was found
  * @nr_pairs: how many
@@ -87,11 +96,18 @@ struct pf_worker {
 	struct pf_stats turn;
 	struct pf_snapshot snap;
 	struct page *page[PF_REGION_PAGES];
+	struct page *spare[PF_REGION_PAGES];
 	struct folio *held[PF_REGION_PAGES];
 	unsigned int nr_held;
 	bool huge;
 	struct page *target[PF_REGION_PAGES];
-	u64 hash[PF_REGION_PAGES];
+	u64 key[PF_REGION_PAGES];
+	unsigned int news;
+	unsigned int foreign;
+	bool trust;
+	bool wary;
+	unsigned int doubt;
+	DECLARE_BITMAP(framed, PF_REGION_PAGES);
 	struct pf_pair pair[PF_PAIRS_MAX];
 	DECLARE_BITMAP(paired, PF_REGION_PAGES);
 	unsigned int nr_pairs;
@@ -101,13 +117,19 @@ struct pf_worker {
 	struct pf_fold fold;
 };
 
+/* Ranges for which keys are not trusted. */
+#define PF_DOUBT_RANGES	64
+
 /* The hint table, against its own resize: shared to use it, exclusive to resize. */
 extern struct rw_semaphore pf_hint_lock;
 extern struct pf_hint_table pf_hints;
+/* Changes whenever the hint table loses hints that nobody leaves again by himself. */
+extern u16 pf_hints_gen;
 
 void pf_scan_add(struct pf_vm *vm);
 void pf_scan_del(struct pf_vm *vm);
 void pf_scan_kick(void);
+void pf_scan_look_anew(void);
 void pf_scan_wake_vms(void);
 int pf_scan_start(unsigned int threads);
 void pf_scan_stop(void);
@@ -119,9 +141,8 @@ void pf_scan_heed_target(struct pf_vm *vm);
 
 void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
 		   unsigned int nr);
-struct pf_frame_key pf_range_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
-u64 pf_range_hint_key(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
-u64 pf_hint_key(const struct pf_frame_key *key);
+struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
+void pf_hint_frame(u64 key, struct page *frame);
 unsigned int pf_range_threshold(struct pf_vm *vm, unsigned long start);
 struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
 

@@ -13,6 +13,7 @@
 /* Events. PF_EVENT(enum name, sysfs file): each is a file of the module and one of every VM. */
 #define PF_EVENTS(PF_EVENT)					\
 	PF_EVENT(SCANNED, scanned_pages)			\
+	PF_EVENT(RESTED, rested_pages)				\
 	PF_EVENT(FOLDS, folds)					\
 	PF_EVENT(ZERO_FOLDS, zero_folds)			\
 	PF_EVENT(UNFOLDS, unfolds)				\

@@ -12,6 +12,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/lockdep.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/rwsem.h>
@@ -21,6 +22,7 @@
 
 #include "fault.h"
 #include "hash.h"
+#include "sample.h"
 #include "store.h"
 #include "trace.h"
 
@@ -31,6 +33,8 @@
 #define PF_BLOCK_GFP	(PF_FRAME_GFP & ~__GFP_RECLAIM)
 /* A frame takes no more mappings than this: 4 TiB of equal pages. */
 #define PF_FRAME_REFS_MAX	((int)BIT(30))
+/* What a frame's page has for an index while it is in the tree; else that is 0. */
+#define PF_FRAME_LISTED	1
 /* How many frames are looked at while the lock is held. */
 #define PF_REAP_BATCH	64
 /* Each second a sixteenth of the frames is looked at, but from 32 to 128 MiB of them. */
@@ -41,7 +45,7 @@
 
 unsigned long pf_store_mark __read_mostly;
 
-static struct pf_seed pf_store_seed __read_mostly;
+static struct pf_sampler pf_sampler;
 static struct kmem_cache *pf_frame_cache;
 static struct shrinker *pf_store_shrinker;
 
@@ -120,17 +124,45 @@ static struct page *pf_pool_alloc(int node)
 	return page;
 }
 
+/* Pages of other domains or nodes have other classes, so they do not meet. */
+static u64 pf_store_class(u32 domain, struct page *page, const void *data)
+{
+	u64 apart = (u64)domain << 32 | (u32)pf_store_node(page);
+
+	return pf_sample_class(&pf_sampler, data, apart * 0xd6e8feb86659fd93ULL);
+}
+
 /**
- * pf_store_hash() - hash a page
+ * pf_store_key() - what a page's hints are looked up by
+ * @domain: of its VM
  * @page: behind a reference; it may change meanwhile
+ *
+ * Equal pages that may share a frame have the same key, but for a moment after pf_store_tell().
  */
-u64 pf_store_hash(struct page *page)
+u64 pf_store_key(u32 domain, struct page *page)
 {
 	void *data = kmap_local_page(page);
-	u64 hash = pf_page_hash(data, &pf_store_seed);
+	u64 key = pf_sample_key(&pf_sampler, data, pf_store_class(domain, page, data));
 
 	kunmap_local(data);
-	return hash;
+	return key;
+}
+
+/**
+ * pf_store_tell() - a page has the key of another that it does not equal
+ * @domain: of its VM
+ * @page: behind a reference
+ * @line: the first line in which they differ
+ *
+ * Return: whether the page has another key now.
+ */
+bool pf_store_tell(u32 domain, struct page *page, unsigned int line)
+{
+	void *data = kmap_local_page(page);
+	u64 class = pf_store_class(domain, page, data);
+
+	kunmap_local(data);
+	return pf_sample_tell(&pf_sampler, class, line);
 }
 
 /**
@@ -142,34 +174,68 @@ s32 pf_store_node(struct page *page)
 	return READ_ONCE(pf_cross_nodes) ? NUMA_NO_NODE : page_to_nid(page);
 }
 
-/**
- * pf_store_find() - the frame with the content of this page
- * @key: of the page
- * @page: behind a reference; it may change meanwhile
- *
- * Context: takes pf_store_lock for reading.
- * Return: the frame's page with a reference for the caller, or NULL. The content must be compared
- * again when nobody can change it.
- */
-struct page *pf_store_find(const struct pf_frame_key *key, struct page *page)
+/* May @page of @domain share this frame, which is in the tree? Caller holds the lock. */
+static bool pf_store_may_share(struct page *frame, u32 domain, struct page *page)
 {
-	struct page *found = NULL;
-	struct pf_frame *frame;
-	void *data;
+	return pf_store_owns_for(frame, domain) &&
+	       (pf_cross_nodes || page_to_nid(frame) == page_to_nid(page)) &&
+	       /* The count of references must not overflow, however many pages are equal. */
+	       page_count(frame) < PF_FRAME_REFS_MAX;
+}
 
-	if (RB_EMPTY_ROOT(&pf_store_tree.root))
-		return NULL;
+static unsigned int pf_store_differ(struct page *page, struct page *frame)
+{
+	void *x = kmap_local_page(page), *y = kmap_local_page(frame);
+	unsigned int line = pf_page_differ(x, y);
+
+	kunmap_local(y);
+	kunmap_local(x);
+	return line;
+}
+
+/* Compare a frame that is in the tree with @page. Caller holds the lock. */
+static void pf_store_compare(struct page *frame, struct page *page, struct pf_look *look)
+{
+	lockdep_assert_held(&pf_store_lock);
+	if (!pf_store_may_share(frame, look->domain, page))
+		return;
+	look->line = look->trust ? PF_PAGE_LINES : pf_store_differ(page, frame);
+	if (look->line == PF_PAGE_LINES)
+		look->frame = frame;
+	else
+		look->alike = pf_store_key(look->domain, frame) == look->key;
+}
+
+/**
+ * pf_store_look() - is the frame that a hint names equal to a page
+ * @pfn: from a hint, perhaps of a frame that is gone
+ * @page: behind a reference; it may change meanwhile
+ * @look: what is known, and is found out
+ *
+ * What a hint names is believed only if it bears the mark of this load and the number of the
+ * domain, and that of a frame that is in the tree.
+ *
+ * Context: takes pf_store_lock for reading. The content must be compared again when nobody can
+ * change it.
+ */
+void pf_store_look(u64 pfn, struct page *page, struct pf_look *look)
+{
+	struct page *frame = pfn_to_online_page(pfn);
+
+	look->frame = NULL;
+	look->alike = false;
+	look->gone = true;
+	/* Whoever else's page that may be by now is left alone, but for the shortest of races. */
+	if (!frame || !pf_store_owns(frame) || !get_page_unless_zero(frame))
+		return;
 	down_read(&pf_store_lock);
-	data = kmap_local_page(page);
-	frame = pf_frame_find(&pf_store_tree, key, data);
-	kunmap_local(data);
-	/* The count of references must not overflow, however many pages are equal. */
-	if (frame && page_count(frame->page) < PF_FRAME_REFS_MAX) {
-		found = frame->page;
-		get_page(found);
+	if (pf_store_owns(frame) && page_folio(frame)->index == PF_FRAME_LISTED) {
+		look->gone = false;
+		pf_store_compare(frame, page, look);
 	}
 	up_read(&pf_store_lock);
-	return found;
+	if (!look->frame)
+		put_page(frame);
 }
 
 /* A page with the content that @page has now, marked as a frame of @domain. */
@@ -182,6 +248,8 @@ static struct page *pf_store_copy(u32 domain, struct page *page)
 	copy_highpage(copy, page);
 	/* What the pages' owners wrote must be there before anyone finds the frame. */
 	__folio_mark_uptodate(page_folio(copy));
+	/* Not of the tree yet, see pf_store_may_share(). */
+	page_folio(copy)->index = 0;
 	set_page_private(copy, pf_store_mark | domain);
 	atomic64_inc(&pf_frames_allocated);
 	return copy;
@@ -190,6 +258,7 @@ static struct page *pf_store_copy(u32 domain, struct page *page)
 static void pf_store_drop(struct page *page)
 {
 	set_page_private(page, 0);
+	page_folio(page)->index = 0;
 	put_page(page);
 	atomic64_inc(&pf_frames_freed);
 }
@@ -207,6 +276,8 @@ static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
 	down_write(&pf_store_lock);
 	there = pf_frame_add(&pf_store_tree, frame);
 	get_page(there->page);
+	/* From now on hints to it are believed, see pf_store_may_share(). */
+	page_folio(there->page)->index = PF_FRAME_LISTED;
 	up_write(&pf_store_lock);
 	if (there == frame) {
 		pf_store_reap_later();
@@ -219,41 +290,47 @@ static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
 }
 
 /**
- * pf_store_add() - a frame with the content of this page, made if need be
- * @key: of the page
+ * pf_store_hash() - hash all of a page
  * @page: behind a reference; it may change meanwhile
- * @changed: set if it did, and has another hash now
+ */
+u64 pf_store_hash(struct page *page)
+{
+	void *data = kmap_local_page(page);
+	u64 hash = pf_page_hash(data, &pf_sampler.seed);
+
+	kunmap_local(data);
+	return hash;
+}
+
+/**
+ * pf_store_add() - a frame with the content of this page, made if need be
+ * @domain: of the page's VM
+ * @page: behind a reference; if it changes meanwhile the frame has what it held for a moment
  *
  * Context: takes pf_store_lock; may sleep.
- * Return: the frame's page with a reference for the caller; NULL for want of memory or if the page
- * changed.
+ * Return: the frame's page with a reference for the caller; NULL for want of memory.
  */
-struct page *pf_store_add(const struct pf_frame_key *key, struct page *page, bool *changed)
+struct page *pf_store_add(u32 domain, struct page *page)
 {
 	struct pf_frame *frame;
 	struct page *copy;
 
-	*changed = false;
 	frame = pf_fault(PF_FAULT_FRAME_NODE) ? NULL :
 		kmem_cache_alloc(pf_frame_cache, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
 	if (!frame)
 		return NULL;
-	copy = pf_store_copy(key->domain, page);
-	if (!copy)
-		goto free_frame;
-	if (pf_store_hash(copy) != key->hash) {
-		*changed = true;
-		goto drop_copy;
+	copy = pf_store_copy(domain, page);
+	if (!copy) {
+		kmem_cache_free(pf_frame_cache, frame);
+		return NULL;
 	}
-	frame->key = *key;
+	frame->key = (struct pf_frame_key) {
+		.hash = pf_store_hash(copy),
+		.domain = domain,
+		.node = pf_store_node(page),
+	};
 	frame->page = copy;
 	return pf_store_insert(frame, copy);
-
-drop_copy:
-	pf_store_drop(copy);
-free_frame:
-	kmem_cache_free(pf_frame_cache, frame);
-	return NULL;
 }
 
 /**
@@ -402,7 +479,8 @@ unsigned long pf_store_shrunk(void)
  */
 size_t pf_store_bytes(void)
 {
-	return pf_store_frames() * sizeof(struct pf_frame) + READ_ONCE(pf_pool_pages) * PAGE_SIZE;
+	return pf_store_frames() * sizeof(struct pf_frame) + READ_ONCE(pf_pool_pages) * PAGE_SIZE +
+	       sizeof(pf_sampler);
 }
 
 /**
@@ -440,9 +518,11 @@ int pf_store_set_cross_nodes(bool cross)
  */
 int pf_store_init(void)
 {
+	struct pf_seed seed;
 	int node;
 
-	get_random_bytes(&pf_store_seed, sizeof(pf_store_seed));
+	get_random_bytes(&seed, sizeof(seed));
+	pf_sampler_init(&pf_sampler, &seed, get_random_u64());
 	pf_store_mark = (get_random_long() | BIT(32)) & ~(unsigned long)U32_MAX;
 	pf_pool = kcalloc(nr_node_ids, sizeof(*pf_pool), GFP_KERNEL);
 	if (!pf_pool)

@@ -12,6 +12,7 @@
 
 #include "fault_knobs.h"
 #include "parse.h"
+#include "patience.h"
 #include "scan.h"
 #include "store.h"
 #include "sysfs.h"
@@ -208,6 +209,7 @@ static ssize_t pf_fold_zero_store(struct kobject *kobj, struct kobj_attribute *a
 	if (err)
 		return err;
 	WRITE_ONCE(pf_knobs.fold_zero, fold_zero);
+	pf_scan_look_anew();
 	return len;
 }
 PF_ATTR_RW(fold_zero);
@@ -226,9 +228,28 @@ static ssize_t pf_thp_split_pages_store(struct kobject *kobj, struct kobj_attrib
 	if (err)
 		return err;
 	WRITE_ONCE(pf_knobs.huge_pages, pages);
+	pf_scan_look_anew();
 	return len;
 }
 PF_ATTR_RW(thp_split_pages);
+
+static ssize_t pf_rest_passes_max_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(pf_knobs.rest_passes));
+}
+
+static ssize_t pf_rest_passes_max_store(struct kobject *kobj, struct kobj_attribute *attr,
+					const char *buf, size_t len)
+{
+	unsigned int passes;
+	int err = pf_parse_uint(buf, len, 0, PF_REST_PASSES_MAX, &passes);
+
+	if (err)
+		return err;
+	WRITE_ONCE(pf_knobs.rest_passes, passes);
+	return len;
+}
+PF_ATTR_RW(rest_passes_max);
 
 static ssize_t pf_merge_across_nodes_show(struct kobject *kobj, struct kobj_attribute *attr,
 					  char *buf)
@@ -244,6 +265,8 @@ static ssize_t pf_merge_across_nodes_store(struct kobject *kobj, struct kobj_att
 
 	if (!err)
 		err = pf_store_set_cross_nodes(cross);
+	if (!err)
+		pf_scan_look_anew();
 	return err ?: len;
 }
 PF_ATTR_RW(merge_across_nodes);
@@ -408,6 +431,7 @@ static struct attribute *pf_root_attrs[] = {
 	&pf_attr_pass_interval_ms.attr,
 	&pf_attr_fold_zero.attr,
 	&pf_attr_thp_split_pages.attr,
+	&pf_attr_rest_passes_max.attr,
 	&pf_attr_merge_across_nodes.attr,
 	&pf_attr_lock_hold_max_us.attr,
 	&pf_attr_wss_samples.attr,

@@ -375,10 +375,14 @@ static int pf_vm_unfold_locked(struct pf_vm *vm, bool all, u32 spare)
 	}
 	err = pf_unfold_mm(&unfold);
 	turn.count[PF_STAT_UNFOLDS] = unfold.pages;
-	trace_pagefold_unfold(vm->pid, turn.count[PF_STAT_UNFOLDS]);
+	/* Who registers has as a rule nothing to unfold, which is no event. */
+	if (unfold.pages || !spare)
+		trace_pagefold_unfold(vm->pid, unfold.pages);
 	pf_stats_flush(&turn, &vm->stats);
 	if (!err && !spare)
 		pf_region_unfolded(vm);
+	/* Whatever it came to, it is not what was there when they were looked at. */
+	pf_region_wake_all(vm);
 	kfree(unfold.snap);
 put_users:
 	pf_vm_put_users(vm);

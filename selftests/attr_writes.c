@@ -60,6 +60,7 @@ static const struct number numbers[] = {
 	{ "pass_interval_ms", 0, 3600000 },
 	{ "fold_zero", 0, 1 },
 	{ "thp_split_pages", 1, 512 },
+	{ "rest_passes_max", 0, 255 },
 	{ "merge_across_nodes", 0, 1 },
 	{ "lock_hold_max_us", 50, 1000000 },
 	{ "wss_samples", 1, 10000 },
@@ -176,6 +177,7 @@ static void defaults(void)
 		{ "thp_split_pages", "64\n" }, { "merge_across_nodes", "1\n" },
 		{ "lock_hold_max_us", "1000\n" }, { "wss_samples", "100\n" },
 		{ "wss_period_ms", "30000\n" }, { "wss_cpu_permille", "5\n" },
+		{ "rest_passes_max", "31\n" },
 	};
 	char text[64];
 	size_t i;
@@ -323,7 +325,7 @@ static void modes(void)
 {
 	static const char *const read_only[] = {
 		"cpu_percent_now", "vms_registered", "frames", "folded_pages", "zero_pages", "saved_bytes",
-		"metadata_bytes", "general_profit_bytes", "scanned_pages", "folds", "passes",
+		"metadata_bytes", "general_profit_bytes", "scanned_pages", "rested_pages", "folds", "passes",
 		"skipped/large", "lock_hold/lt_16us", "lock_hold/max_us", "cpu_ns",
 		"vms/%d/usage_bytes", "vms/%d/wss_bytes", "vms/%d/wss_rounds",
 	};

@@ -281,6 +281,7 @@ static void knobs(void)
 		int values[4];
 	} table[] = {
 		{ "threads", { 1, 4, 2, 16 } }, { "fold_zero", { 0, 1, 0, 1 } },
+		{ "rest_passes_max", { 0, 1, 31, 255 } },
 		{ "thp_split_pages", { 1, 512, 64, 8 } }, { "lock_hold_max_us", { 50, 1000000, 200, 1000 } },
 		{ "run", { 0, 1, 2, 1 } }, { "pass_interval_ms", { 0, 1, 0, 5 } },
 		{ "cpu_percent", { 100, 1, 50, 100 } }, { "wss_period_ms", { 0, 1, 30000, 1 } },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fold_many.c: half-duplicate memory folds exactly as far as its contents allow, in two passes.
- * 
+ *
  * Counts are exact: what is missing would be a page lost to a race that nothing here provokes.
  */
 #include "pf.h"
@@ -102,6 +102,41 @@ static void unmapped(void)
 	      pf_get("frames_freed"), pf_get("frames_allocated"));
 }
 
+/*
+ * Pages that differ from others in their last 8 bytes alone: what tells them apart is found out, and
+ * each folds with its like, whether that is the next one or @kinds away.
+ */
+static void alike_in(size_t pages, size_t kinds, bool next)
+{
+	char *mem = pf_map(pages, PF_PLAIN);
+	size_t i, wrong = 0;
+
+	for (i = 0; i < pages; i++) {
+		pf_fill(pf_page(mem, i), 7);
+		((uint64_t *)pf_page(mem, i + 1))[-1] = next ? i / (pages / kinds) : i % kinds;
+	}
+	pf_settle(mem);
+	pf_register(getpid(), "");
+	pf_run(1);
+	CHECK(PF_UNTIL(pf_get("folded_pages") == (long long)pages), "%lld", pf_get("folded_pages"));
+	CHECK(pf_get("frames") == (long long)kinds, "%lld", pf_get("frames"));
+	for (i = 0; i < pages; i++)
+		wrong += ((uint64_t *)pf_page(mem, i + 1))[-1] !=
+			 (next ? i / (pages / kinds) : i % kinds);
+	CHECK(wrong == 0, "%zu pages wrong", wrong);
+}
+
+static void alike(void)
+{
+	alike_in(2048, 1024, true);
+}
+
+/* The third of each content finds the frame that the first two made before enough was learnt. */
+static void alike_thrice(void)
+{
+	alike_in(2100, 700, false);
+}
+
 static uint64_t unique(size_t i)
 {
 	return 1 + i;
@@ -131,6 +166,8 @@ static const struct pf_test tests[] = {
 	{ "half_duplicate", half_duplicate },
 	{ "rewrite", rewrite },
 	{ "unmapped", unmapped },
+	{ "alike", alike },
+	{ "alike_thrice", alike_thrice },
 	{ "metadata", metadata },
 };
 PF_MAIN(tests)

@@ -55,6 +55,7 @@ static const struct knob {
 	{ "pass_interval_ms", 0, 3600000, false },
 	{ "fold_zero", 0, 1, false },
 	{ "thp_split_pages", 1, 512, false },
+	{ "rest_passes_max", 0, 255, false },
 	{ "merge_across_nodes", 0, 1, false },
 	{ "lock_hold_max_us", 50, 1000000, false },
 	{ "wss_samples", 1, 10000, false },

@@ -102,7 +102,7 @@ static void hint_step(struct state *state, u8 what)
 		resize(state, (u64)place * place * 8);
 		break;
 	case 1:
-		pf_hint_age(&state->table);
+		pf_hint_age(&state->table, true);
 		MUST(!state->table.old);
 		break;
 	case 2:

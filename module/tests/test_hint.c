@@ -65,7 +65,7 @@ static bool empty_table_is_harmless(void)
 
 	pf_hint_add(&table, 1, place_of(1));
 	pf_hint_del(&table, 1, place_of(1));
-	pf_hint_age(&table);
+	pf_hint_age(&table, true);
 	EXPECT(!nr_found(&table, 1), "found in no table");
 	EXPECT(!pf_hint_table_bytes(&table), "%zu bytes", pf_hint_table_bytes(&table));
 	pf_hint_table_free(&table);
@@ -181,7 +181,7 @@ static bool refreshed_is_not_doubled(void)
 		pf_hint_add(&table, 1, place_of(1));
 		EXPECT(nr_found(&table, 1) == 1, "%u times in round %u", nr_found(&table, 1),
 		       round);
-		pf_hint_age(&table);
+		pf_hint_age(&table, true);
 	}
 	pf_hint_table_free(&table);
 	return true;
@@ -195,7 +195,7 @@ static bool refreshed_in_the_second_bucket(void)
 		return false;
 	for (u32 i = 0; i <= WAYS; i++)
 		pf_hint_add(&table, neighbour(5, i), place_of(i));
-	pf_hint_age(&table);
+	pf_hint_age(&table, true);
 	pf_hint_add(&table, neighbour(5, WAYS), place_of(WAYS));
 	EXPECT(nr_found(&table, neighbour(5, WAYS)) == 1, "%u times",
 	       nr_found(&table, neighbour(5, WAYS)));
@@ -264,7 +264,7 @@ static bool oldest_is_evicted(void)
 		table.age = age;
 		for (u32 i = 0; i < WAYS; i++) {
 			if (i == WAYS / 2)
-				pf_hint_age(&table);
+				pf_hint_age(&table, true);
 			pf_hint_add(&table, neighbour(5, i), place_of(i));
 		}
 		pf_hint_add(&table, neighbour(5, 2), place_of(2));
@@ -290,9 +290,9 @@ static bool older_goes_before_old(void)
 	for (u32 i = 0; i < WAYS; i++) {
 		pf_hint_add(&table, neighbour(5, i), place_of(i));
 		if (!i)
-			pf_hint_age(&table);
+			pf_hint_age(&table, true);
 	}
-	pf_hint_age(&table);
+	pf_hint_age(&table, true);
 	pf_hint_add(&table, neighbour(5, WAYS), place_of(WAYS));
 	EXPECT(!nr_found(&table, neighbour(5, 0)), "the oldest is there");
 	for (u32 i = 1; i <= WAYS; i++)
@@ -333,7 +333,7 @@ static bool old_buckets_are_looked_up_until_age(void)
 	EXPECT(!nr_found(&table, mixed(7)), "deleted after the resize");
 	/* Left anew, it outlives the old buckets; the others do not. */
 	pf_hint_add(&table, mixed(8), place_of(8));
-	pf_hint_age(&table);
+	pf_hint_age(&table, true);
 	EXPECT(count_found(&table, mixed(8), place_of(8)) == 1, "left anew");
 	EXPECT(!nr_found(&table, mixed(9)), "old buckets after age");
 	EXPECT(pf_hint_table_bytes(&table) == 256 * 64, "%zu bytes", pf_hint_table_bytes(&table));
@@ -456,7 +456,7 @@ static bool budget_of_growing_and_shrinking(void)
 		if (!serve(&table, pages))
 			return false;
 		if (!random_below(&seed, 3))
-			pf_hint_age(&table);
+			pf_hint_age(&table, true);
 	}
 	pf_hint_table_free(&table);
 	return true;

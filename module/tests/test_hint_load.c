@@ -112,7 +112,7 @@ static bool live_outlast_stale(void)
 			generation[i] += i % 10 == 0;
 			pf_hint_add(&table, key_of(i, generation[i]), place_of(i));
 		}
-		pf_hint_age(&table);
+		pf_hint_age(&table, true);
 	}
 	for (u32 i = 0; i < 20000; i++) {
 		u64 one = random_below(&seed, nr);
@@ -161,7 +161,7 @@ static bool few_hints_are_as_in_a_model(void)
 		u32 one = random_below(&seed, FEW);
 
 		if (!random_below(&seed, 4)) {
-			pf_hint_age(&table);
+			pf_hint_age(&table, true);
 		} else if (one < model.nr && random_below(&seed, 2)) {
 			pf_hint_add(&table, model.key[one], model.place[one]);
 		} else if (one < model.nr) {
