@@ -41,20 +41,34 @@ static char *huge_page(uint64_t (*id)(size_t))
 	return huge;
 }
 
-/* @zeros: the duplicates are pages of zeros rather than equals of another mapping. */
-static void threshold(size_t limit, size_t duplicates, bool zeros, bool split)
+static char *small_pages(void)
 {
+	char *small = pf_map(512, PF_PLAIN);
+
+	pf_fill_all(small, twins, small_id);
+	pf_settle(small);
+	return small;
+}
+
+/* Where the duplicates of the huge page's pages are. */
+enum equals { BELOW, ABOVE, ZERO };
+
+/* A pass goes upwards: which of two mappings finds the other one depends on where they are. */
+static void threshold(size_t limit, size_t duplicates, enum equals equals, bool split)
+{
+	bool zeros = equals == ZERO;
 	uint64_t (*id)(size_t) = zeros ? some_zero : huge_id;
+	char *huge, *small = NULL;
 	pid_t self = getpid();
-	char *huge, *small;
 
 	twins = duplicates;
 	thp_mode("madvise");
+	if (equals == ABOVE)
+		small = small_pages();
 	huge = huge_page(id);
-	small = pf_map(512, PF_PLAIN);
-	if (!zeros)
-		pf_fill_all(small, twins, small_id);
-	pf_settle(small);
+	if (equals == BELOW)
+		small = small_pages();
+	REQUIRE(zeros || (small > huge) == (equals == ABOVE), "mapped elsewhere");
 	pf_set("thp_split_pages", limit);
 	pf_register(self, "");
 	pf_run(1);
@@ -82,37 +96,47 @@ static void threshold(size_t limit, size_t duplicates, bool zeros, bool split)
 
 static void enough(void)
 {
-	threshold(64, 64, false, true);
+	threshold(64, 64, BELOW, true);
 }
 
 static void one_too_few(void)
 {
-	threshold(64, 63, false, false);
+	threshold(64, 63, BELOW, false);
+}
+
+static void enough_above(void)
+{
+	threshold(64, 64, ABOVE, true);
+}
+
+static void one_too_few_above(void)
+{
+	threshold(64, 63, ABOVE, false);
 }
 
 static void enough_zeros(void)
 {
-	threshold(64, 64, true, true);
+	threshold(64, 64, ZERO, true);
 }
 
 static void too_few_zeros(void)
 {
-	threshold(64, 63, true, false);
+	threshold(64, 63, ZERO, false);
 }
 
 static void one_is_enough(void)
 {
-	threshold(1, 1, false, true);
+	threshold(1, 1, BELOW, true);
 }
 
 static void all_or_nothing(void)
 {
-	threshold(512, 511, false, false);
+	threshold(512, 511, BELOW, false);
 }
 
 static void all(void)
 {
-	threshold(512, 512, false, true);
+	threshold(512, 512, BELOW, true);
 }
 
 /* The default is what the ABI document says. */
@@ -170,6 +194,8 @@ static const struct pf_test tests[] = {
 	{ "default_threshold", default_threshold },
 	{ "enough", enough },
 	{ "one_too_few", one_too_few },
+	{ "enough_above", enough_above },
+	{ "one_too_few_above", one_too_few_above },
 	{ "enough_zeros", enough_zeros },
 	{ "too_few_zeros", too_few_zeros },
 	{ "one_is_enough", one_is_enough },
