@@ -15,8 +15,9 @@ help:
 	@echo 'make demo               three KVM guests folded before your eyes, one ballooned down and back'
 	@echo 'make check              every test; K=name runs one, KERNEL=7 the newest kernel'
 	@echo 'make check-long         the storms and soaks that take too long for make check'
-	@echo 'make bench              instructions beside mainline KSM, on 6.1 and 6.12'
+	@echo 'make bench-fold         instructions beside mainline KSM, on 6.12 and 6.1, against the goals'
 	@echo 'make bench-balloon      our balloon beside the in-tree driver, on 6.1 and 6.12'
+	@echo 'make bench              both'
 	@echo 'make modules            build/KERNEL/pagefold.ko; DEBUG=1 build/KERNEL-debug; W=1 strict'
 	@echo 'make selftests, ctl     what runs inside the virtual host, into build/'
 	@echo 'make vm-shell           a prompt in the virtual host; DEBUG=1, VM="--npt 0 --memory 2G"'
@@ -33,11 +34,13 @@ demo check check-long:
 	@scripts/$@
 
 # On 6.1 and 6.12 both, unless a kernel is asked for
-bench:
-	@scripts/bench $(if $(filter-out file,$(origin KERNEL)),$(KERNEL))
+bench-fold:
+	@scripts/bench-fold $(if $(filter-out file,$(origin KERNEL)),$(KERNEL))
 
 bench-balloon:
 	@scripts/bench-balloon $(if $(filter-out file,$(origin KERNEL)),$(KERNEL))
+
+bench: bench-fold bench-balloon
 
 vm-shell:
 	@scripts/vm/run --kernel $(KERNEL) $(debug) $(VM) --shell
@@ -48,4 +51,4 @@ tidy:
 clean:
 	rm -rf build
 
-.PHONY: help modules selftests ctl demo check check-long bench bench-balloon vm-shell tidy clean
+.PHONY: help modules selftests ctl demo check check-long bench bench-fold bench-balloon vm-shell tidy clean

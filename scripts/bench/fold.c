@@ -5,7 +5,8 @@
  * Runs in the virtual host with one CPU whose clock counts instructions, so that a nanosecond of a
  * thread's CPU time is an instruction. The process makes the memory, lets one engine fold it and
  * watches with real-time priority: neither its own time nor its sleep is in the figures.
- * It prints rows "CASE UNIT VALUE" and fails only if something did not work or content was wrong.
+ * It prints rows "MEASURE PAGES UNIT ENGINE VALUE" and fails only if something did not work or content
+ * was wrong.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -28,8 +29,14 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define PF		"/sys/kernel/pagefold/"
 #define CONTENTS	500
+#define REGION		512
 /* An engine that folds nothing more in so many passes will not. */
 #define PASSES_IDLE	4
+/* Until regions in which nothing changes rest as long as they ever do, and for whole rests. */
+#define PASSES_SETTLE	80
+#define PASSES_LONG	256
+/* One tick rewrites this share of what is volatile. */
+#define TICKS_A_REWRITE	50
 /* Short passes are measured for this long: the watcher sees their ends a little late. */
 #define STEADY_NS	300e6
 
@@ -48,18 +55,23 @@ static const struct engine engines[] = {
 	{ "pagefold", 1000, false, true },
 };
 
-/* A kind of memory: content number of each page (0: zeros), and what of it is there twice. */
+/*
+ * A kind of memory: content number of each page (0: zeros), and what of it is there twice; which of
+ * it is rewritten while it is scanned; whether huge pages hold it.
+ */
 struct work {
 	const char *name;
 	uint64_t (*id)(size_t page, size_t pages);
-	size_t pages;
 	long (*duplicates)(size_t pages);
+	bool (*is_volatile)(size_t page);
 	bool zero;
 	bool writes;
+	bool huge;
 };
 
 static const struct engine *engine;
 static const struct work *work;
+static size_t nr_pages;
 static uint64_t *memory;
 static int thread_fd = -1;
 
@@ -82,7 +94,7 @@ static void die(const char *fmt, ...)
 
 static void row(const char *what, const char *unit, double value)
 {
-	printf("%s_%s %s %s %.4f\n", work->name, what, unit, engine->name, value);
+	printf("%s_%s %zu %s %s %.4f\n", work->name, what, nr_pages, unit, engine->name, value);
 	fflush(stdout);
 }
 
@@ -176,6 +188,25 @@ static double own_ns(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+static uint64_t *page_at(size_t page)
+{
+	return memory + page * WORDS;
+}
+
+/* A guest at work: what is volatile gets another first word, some of it with every tick. */
+static void rewrite_some(void)
+{
+	static size_t next;
+	size_t end = next + nr_pages / TICKS_A_REWRITE;
+
+	if (!work->is_volatile)
+		return;
+	for (; next < end; next++)
+		if (work->is_volatile(next % nr_pages))
+			page_at(next % nr_pages)[0] += next + 1;
+	next %= nr_pages;
+}
+
 static void tick(void)
 {
 	struct timespec nap = { .tv_nsec = engine->poll_us * 1000 };
@@ -184,6 +215,7 @@ static void tick(void)
 	nanosleep(&nap, NULL);
 	asleep_ns += clock_ns(CLOCK_MONOTONIC) - begin;
 	naps++;
+	rewrite_some();
 }
 
 /* CPU time that the scheduler counted as ours while we slept: nothing of what we did. */
@@ -221,7 +253,7 @@ static uint64_t word_of(uint64_t id, size_t k)
 
 static uint64_t expected(size_t page, size_t k)
 {
-	uint64_t id = work->id(page, work->pages);
+	uint64_t id = work->id(page, nr_pages);
 
 	/* Content numbers with the top bit set differ only in the last word. */
 	if (id >> 63)
@@ -229,23 +261,21 @@ static uint64_t expected(size_t page, size_t k)
 	return word_of(id, k);
 }
 
-static uint64_t *page_at(size_t page)
-{
-	return memory + page * WORDS;
-}
-
 static void fill(void)
 {
 	size_t page, k;
 
-	memory = mmap(NULL, work->pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	memory = mmap(NULL, (nr_pages + REGION) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
 	if (memory == MAP_FAILED)
-		die("mmap of %zu pages: %s", work->pages, strerror(errno));
-	madvise(memory, work->pages * PAGE, MADV_NOHUGEPAGE);
-	if (madvise(memory, work->pages * PAGE, MADV_MERGEABLE))
+		die("mmap of %zu pages: %s", nr_pages, strerror(errno));
+	/* Huge pages want an address to match. */
+	if (work->huge)
+		memory = (uint64_t *)(((uintptr_t)memory + REGION * PAGE - 1) & ~(REGION * PAGE - 1));
+	madvise(memory, nr_pages * PAGE, work->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (madvise(memory, nr_pages * PAGE, MADV_MERGEABLE))
 		die("MADV_MERGEABLE: %s", strerror(errno));
-	for (page = 0; page < work->pages; page++)
+	for (page = 0; page < nr_pages; page++)
 		for (k = 0; k < WORDS; k++)
 			page_at(page)[k] = expected(page, k);
 }
@@ -255,8 +285,8 @@ static void check(const char *when, bool written)
 {
 	size_t page, k;
 
-	for (page = 0; page < work->pages; page++)
-		for (k = 0; k < WORDS; k++)
+	for (page = 0; page < nr_pages; page++)
+		for (k = work->is_volatile && work->is_volatile(page); k < WORDS; k++)
 			if (page_at(page)[k] != (expected(page, k) ^ (written && !k ? ~0ULL : 0)))
 				die("%s: page %zu is wrong at word %zu", when, page, k);
 }
@@ -391,13 +421,37 @@ static double run_passes(int count, double enough)
 	return used / (now - first);
 }
 
+/* CPU time until so many twentieths of the duplicates were folded: how fast savings come. */
+struct curve {
+	double ns[21];
+	int at;
+};
+
+static void curve_add(struct curve *curve, long long goal, long long now, double ns)
+{
+	while (curve->at <= 20 && now * 20 >= goal * curve->at)
+		curve->ns[curve->at++] = ns;
+}
+
+static void curve_rows(const struct curve *curve)
+{
+	char what[16];
+	int i;
+
+	for (i = 1; i < curve->at; i++) {
+		snprintf(what, sizeof(what), "to%d", i * 5);
+		row(what, "instructions", curve->ns[i]);
+	}
+}
+
 /*
  * Until the last duplicate is folded, and how many passes that took; both begin where nothing was
  * scanned. What an engine leaves unfolded pass after pass is told, and is not waited for.
  */
 static void measure_fold(double begin, long long pass0)
 {
-	long long goal = work->duplicates(work->pages), now = saved(), pass = pass0, last_pass = pass0;
+	long long goal = work->duplicates(nr_pages), now = saved(), pass = pass0, last_pass = pass0;
+	struct curve curve = { .at = 1 };
 	double ns = 0;
 
 	while (now < goal && passes() - last_pass < PASSES_IDLE) {
@@ -405,16 +459,18 @@ static void measure_fold(double begin, long long pass0)
 
 		tick();
 		now = saved();
-		if (now != before) {
+		if (now > before) {
 			last_pass = pass;
 			ns = engine_ns() - begin;
+			curve_add(&curve, goal, now, ns);
 		}
 		pass = passes();
 	}
 	row("fold", "instructions", ns);
-	row("fold_each", "instructions/page", ns / work->pages);
+	row("fold_each", "instructions/page", ns / nr_pages);
 	row("fold_passes", "passes", last_pass - pass0 + 1);
-	row("unfolded", "pages", goal - now > 0 ? goal - now : 0);
+	row("saved", "%of_possible", 100.0 * (now < goal ? now : goal) / goal);
+	curve_rows(&curve);
 	/* The pass under way is not a whole one. */
 	run_passes(1, 0);
 }
@@ -424,14 +480,28 @@ static bool skips_by_age(void)
 	return engine->ksm && !engine->tuned && !access(KSM "smart_scan", R_OK);
 }
 
+/*
+ * What a pass costs when all is known: over as many passes as it takes for an engine that leaves out
+ * some of them. smart_scan looks at a page that stays unique in ever fewer passes, at last in one of
+ * nine; Pagefold at a region in which nothing changes at last in one of 25 to 32.
+ */
 static void measure_steady(void)
 {
-	/* smart_scan looks at a page that stays unique in ever fewer passes, at last in one of nine. */
 	bool ages = skips_by_age();
+	double each;
 
-	run_passes(ages ? 12 : 1, 0);
-	row("steady", "instructions/page",
-	    run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS) / work->pages);
+	if (!engine->ksm) {
+		put(PF "rest_passes_max", "0");
+		row("look", "instructions/page", run_passes(3, STEADY_NS) / nr_pages);
+		put(PF "rest_passes_max", "31");
+		run_passes(PASSES_SETTLE, 0);
+		each = run_passes(PASSES_LONG, 0) / nr_pages;
+	} else {
+		run_passes(ages ? 12 : 1, 0);
+		each = run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS) / nr_pages;
+	}
+	row("steady", "instructions/page", each);
+	row("idle", "instructions/page/12passes", 12 * each);
 }
 
 static double ksm_slab_bytes(void)
@@ -456,7 +526,41 @@ static void measure_metadata(void)
 {
 	double bytes = engine->ksm ? ksm_slab_bytes() : get(PF "metadata_bytes");
 
-	row("metadata", "bytes/page", bytes / work->pages);
+	row("metadata", "bytes/page", bytes / nr_pages);
+}
+
+/*
+ * The bound below which 99 of 100 holds of the mmap lock stayed. An instruction takes 1 ns here; of a
+ * machine that does 3 a nanosecond, which 3 GHz at one instruction a cycle are, it takes a third.
+ */
+static void measure_holds(void)
+{
+	long long count[17], all = 0, sum = 0;
+	long bound = 16;
+	char path[64];
+	int i;
+
+	for (i = 0; i < 16; i++, bound *= 2) {
+		snprintf(path, sizeof(path), PF "lock_hold/lt_%ldus", bound);
+		count[i] = get(path);
+		all += count[i];
+	}
+	for (i = 0, bound = 16; i < 16; i++, bound *= 2) {
+		sum += count[i];
+		if (sum * 100 >= all * 99)
+			break;
+	}
+	row("hold_p99", "us_native", bound / 3.0);
+}
+
+static long long huge_kib(void)
+{
+	static char text[1 << 16];
+	char *field;
+
+	get_text("/proc/self/smaps_rollup", text, sizeof(text));
+	field = strstr(text, "AnonHugePages:");
+	return field ? atoll(field + 14) : 0;
 }
 
 static void measure_writes(void)
@@ -464,9 +568,9 @@ static void measure_writes(void)
 	double begin = own_ns();
 	size_t page;
 
-	for (page = 0; page < work->pages; page++)
+	for (page = 0; page < nr_pages; page++)
 		page_at(page)[0] = ~expected(page, 0);
-	row("write", "instructions/page", (own_ns() - begin) / work->pages);
+	row("write", "instructions/page", (own_ns() - begin) / nr_pages);
 }
 
 static void measure_unfold(void)
@@ -515,18 +619,24 @@ static void measure(void)
 		begin = engine_ns();
 	if (work->duplicates) {
 		measure_fold(begin, pass0);
+		if (!engine->ksm)
+			measure_holds();
+		if (work->huge)
+			row("kept", "KiB", huge_kib());
 	} else {
 		while (passes() == pass0)
 			tick();
-		row("first", "instructions/page", (engine_ns() - begin) / work->pages);
+		row("first", "instructions/page", (engine_ns() - begin) / nr_pages);
 	}
-	measure_steady();
-	measure_metadata();
+	if (!work->huge && !work->is_volatile) {
+		measure_steady();
+		measure_metadata();
+	}
 	pause_engine();
 	check("folded", false);
 	if (work->writes)
 		measure_writes();
-	else if (work->duplicates && !work->zero)
+	else if (work->duplicates && !work->zero && !work->is_volatile)
 		measure_unfold();
 	end();
 }
@@ -556,6 +666,48 @@ static uint64_t id_zero(size_t page, size_t pages)
 	return 0;
 }
 
+/* Two rich regions of eight, two volatile ones, four of unique pages. */
+static uint64_t id_mixed(size_t page, size_t pages)
+{
+	return page / REGION % 8 < 2 ? 1 + page % CONTENTS : pages + page;
+}
+
+static bool volatile_mixed(size_t page)
+{
+	return page / REGION % 8 >= 6;
+}
+
+/* Of every other huge page half is duplicates, of the rest a 64th. */
+static uint64_t id_huge(size_t page, size_t pages)
+{
+	bool twice = page / REGION % 2 ? page % 64 == 0 : page % 2 == 0;
+
+	return twice ? 1 + page / 2 % CONTENTS : pages + page;
+}
+
+static long mixed_less_contents(size_t pages)
+{
+	return pages / 4 - CONTENTS;
+}
+
+static long huge_less_contents(size_t pages)
+{
+	static bool seen[CONTENTS + 1];
+	size_t page;
+	long twice = 0, contents = 0;
+
+	for (page = 0; page < pages; page++) {
+		uint64_t id = id_huge(page, pages);
+
+		if (id > CONTENTS)
+			continue;
+		twice++;
+		contents += !seen[id];
+		seen[id] = true;
+	}
+	return twice - contents;
+}
+
 static long half_less_contents(size_t pages)
 {
 	return pages / 2 - CONTENTS;
@@ -572,26 +724,30 @@ static long all(size_t pages)
 }
 
 static const struct work works[] = {
-	{ "copies", id_copies, 32768, half_less_contents, false, false },
-	{ "unique", id_unique, 32768, NULL, false, false },
-	{ "last8", id_last8, 8192, NULL, false, false },
-	{ "pairs", id_pairs, 32768, half, false, true },
-	{ "zero", id_zero, 32768, all, true, true },
+	{ .name = "copies", .id = id_copies, .duplicates = half_less_contents },
+	{ .name = "unique", .id = id_unique },
+	{ .name = "last8", .id = id_last8 },
+	{ .name = "pairs", .id = id_pairs, .duplicates = half, .writes = true },
+	{ .name = "zero", .id = id_zero, .duplicates = all, .zero = true, .writes = true },
+	{ .name = "mixed", .id = id_mixed, .duplicates = mixed_less_contents,
+	  .is_volatile = volatile_mixed },
+	{ .name = "huge", .id = id_huge, .duplicates = huge_less_contents, .huge = true },
 };
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
-	for (i = 0; argc == 3 && i < sizeof(engines) / sizeof(engines[0]); i++)
+	for (i = 0; argc == 4 && i < sizeof(engines) / sizeof(engines[0]); i++)
 		if (!strcmp(argv[2], engines[i].name))
 			engine = &engines[i];
-	for (i = 0; argc == 3 && i < sizeof(works) / sizeof(works[0]); i++)
+	for (i = 0; argc == 4 && i < sizeof(works) / sizeof(works[0]); i++)
 		if (!strcmp(argv[1], works[i].name))
 			work = &works[i];
-	if (!engine || !work) {
-		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero ksm_default|ksm_tuned|pagefold\n",
-			argv[0]);
+	nr_pages = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
+	if (!engine || !work || nr_pages < 8 * REGION || nr_pages % (8 * REGION)) {
+		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|mixed|huge "
+			"ksm_default|ksm_tuned|pagefold PAGES, a multiple of %d\n", argv[0], 8 * REGION);
 		return 2;
 	}
 	measure();

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Turn rows "KERNEL RUN MEASURE PAGES UNIT ENGINE VALUE" and fold.goals (read first) into tables and plots.
+#
+# Prints two tables in Markdown, which a terminal shows as well: the goals, and all that was measured.
+# json= gets the rows of both, plot= and growth= what gnuplot draws, html= everything on one page.
+# Values are medians over the runs.
+
+function median(list,	v, n, i, j, t)
+{
+	n = split(list, v, " ")
+	for (i = 2; i <= n; i++)
+		for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) {
+			t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
+		}
+	if (!n)
+		return ""
+	return n % 2 ? v[(n + 1) / 2] + 0 : (v[n / 2] + v[n / 2 + 1]) / 2
+}
+
+# How far apart the runs are, in percent of the median.
+function spread(list,	v, n, i, low, high, m)
+{
+	n = split(list, v, " ")
+	m = median(list)
+	if (n < 2 || !m)
+		return 0
+	low = high = v[1] + 0
+	for (i = 2; i <= n; i++) {
+		low = v[i] < low ? v[i] + 0 : low
+		high = v[i] > high ? v[i] + 0 : high
+	}
+	return 100 * (high - low) / m
+}
+
+function value(kernel, measure, pages, engine)
+{
+	return median(got[kernel, measure, pages, engine])
+}
+
+# What a peer had saved, in twentieths, when it had used as much CPU as ours had for 95 %.
+function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
+{
+	cpu = value(kernel, case "_to95", pages, "pagefold")
+	for (i = 1; i <= 20; i++)
+		if ((at = value(kernel, case "_to" i * 5, pages, engine)) != "" && at <= cpu)
+			cpu_at = i
+		else
+			break
+	return (i - 1) * 5
+}
+
+function text(v)
+{
+	if (v == "")
+		return "-"
+	return v >= 1e6 ? sprintf("%.1f M", v / 1e6) : v >= 1000 ? sprintf("%.0f", v) : sprintf("%.2f", v)
+}
+
+function number(v)
+{
+	return v == "" ? "null" : sprintf("%.4f", v)
+}
+
+function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met)
+{
+	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
+	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s}",
+	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
+	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met >json
+}
+
+function put(line)
+{
+	print line
+	print line >table
+}
+
+function judge(kernel, g,	d, t, o, p, peer, ratio, limit, met, sign)
+{
+	d = value(kernel, measure[g], pages[g], "ksm_default")
+	t = value(kernel, measure[g], pages[g], "ksm_tuned")
+	o = value(kernel, measure[g], pages[g], "pagefold")
+	limit = bound[g]
+	sign = sub(/^>/, "", limit) ? ">=" : "<="
+	if (measure[g] ~ /_at_equal_cpu$/) {
+		split(measure[g], part, "_")
+		d = saved_by_then(kernel, part[1], pages[g], "ksm_default")
+		t = saved_by_then(kernel, part[1], pages[g], "ksm_tuned")
+		o = value(kernel, part[1] "_to95", pages[g], "pagefold") == "" ? "" : 95
+		unit[measure[g]] = "%of_possible"
+		sign = ">="
+		ratio = o == "" ? "" : o / (t > 0 ? t : 1)
+	} else if (peer_of[g] ~ /^ksm/) {
+		p = peer_of[g] == "ksm_tuned" ? t : d
+		sign = ">="
+		ratio = o == "" || p == "" ? "" : measure[g] ~ /_kept$/ ? o / (p > 0 ? p : 1) : o > 0 ? p / o : ""
+	} else if (peer_of[g] == "-") {
+		ratio = o
+	} else {
+		split(peer_of[g], peer, ":")
+		p = value(kernel, peer[1], peer[2], "pagefold")
+		ratio = o == "" || !p ? "" : o / p
+	}
+	met = ratio == "" ? "null" : (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
+	put(sprintf("| %s | %s | %s | %s | %s | %s | %s %s | %s |", what[g], pages[g] ? pages[g] : "-", text(d), text(t),
+		    text(o), text(ratio), sign, limit,
+		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured"))
+	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met)
+}
+
+FNR == NR {
+	if (/^#/ || NF < 5)
+		next
+	measure[++goals] = $1
+	pages[goals] = $2
+	peer_of[goals] = $3
+	bound[goals] = $4
+	$1 = $2 = $3 = $4 = ""
+	sub(/^ +/, "")
+	what[goals] = $0
+	next
+}
+
+{
+	if (!($1 in seen)) {
+		seen[$1] = 1
+		kernel[++kernels] = $1
+	}
+	key = $3 SUBSEP $4
+	if (!(key in known)) {
+		known[key] = 1
+		order[++measures] = key
+	}
+	unit[$3] = $5
+	got[$1, $3, $4, $6] = got[$1, $3, $4, $6] " " $7
+	runs = $2 > runs ? $2 : runs
+}
+
+END {
+	for (k = 1; k <= kernels; k++) {
+		K = kernel[k]
+		put(sprintf("### Goals, kernel %s, median of %d runs\n", K, runs))
+		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met |")
+		put("|---|---|---|---|---|---|---|---|")
+		for (g = 1; g <= goals; g++)
+			judge(K, g)
+		put("")
+	}
+	for (k = 1; k <= kernels; k++) {
+		K = kernel[k]
+		put(sprintf("### All figures, kernel %s\n", K))
+		put("| measure | pages | unit | KSM default | KSM tuned | Pagefold | spread |")
+		put("|---|---|---|---|---|---|---|")
+		for (i = 1; i <= measures; i++) {
+			split(order[i], m, SUBSEP)
+			if (m[1] ~ /_to[0-9]+$/ && m[1] !~ /_to(25|50|75|95)$/)
+				continue
+			d = value(K, m[1], m[2], "ksm_default")
+			t = value(K, m[1], m[2], "ksm_tuned")
+			o = value(K, m[1], m[2], "pagefold")
+			if (d == "" && t == "" && o == "")
+				continue
+			put(sprintf("| %s | %d | %s | %s | %s | %s | %.1f %% |", m[1], m[2], unit[m[1]], text(d), text(t),
+				    text(o), spread(got[K, m[1], m[2], "pagefold"])))
+			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null")
+			if (unit[m[1]] == "instructions/page" && m[2] <= 32768)
+				print K, m[1], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >plot
+			if (m[1] == "unique_steady")
+				print K, m[2], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >growth
+		}
+		put("")
+	}
+	print "\n]" >json
+}
