@@ -45,6 +45,7 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(WSS_LOST, wss_lost_pages, COUNTER, "Samples that could not be looked at")	\
 	X(WSS_TIME, wss_ns, COUNTER, "Time spent on sampling the VM")		\
 	X(SCANNED, scanned_pages, COUNTER, "Pages looked at")			\
+	X(RESTED, rested_pages, COUNTER, "Pages passed over because their region rested")	\
 	X(FOLDS, folds, COUNTER, "Pages mapped to a frame")			\
 	X(ZERO_FOLDS, zero_folds, COUNTER, "Pages given back because they were zero")	\
 	X(UNFOLDS, unfolds, COUNTER, "Pages given back to the VM on request")	\
@@ -70,6 +71,7 @@ enum attr_type { ATTR_GAUGE, ATTR_COUNTER, ATTR_SETTING };
 	X(SAVED, saved_bytes, GAUGE, "Memory saved by folding")			\
 	X(METADATA, metadata_bytes, GAUGE, "Memory of the module's bookkeeping")	\
 	X(SCANNED, scanned_pages, COUNTER, "Pages looked at")			\
+	X(RESTED, rested_pages, COUNTER, "Pages passed over because their region rested")	\
 	X(FOLDS, folds, COUNTER, "Pages mapped to a frame")			\
 	X(ZERO_FOLDS, zero_folds, COUNTER, "Pages given back because they were zero")	\
 	X(UNFOLDS, unfolds, COUNTER, "Pages given back to VMs on request")	\
