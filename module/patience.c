@@ -19,6 +19,8 @@
 #define PF_NEWS_SHARE		64
 /* Volatile regions wait for a quarter of what quiet ones do. */
 #define PF_VOLATILE_SHARE	4
+/* What a guest has not used yet it may begin to use, and to look at nothing costs nothing. */
+#define PF_EMPTY_SHARE		8
 
 /**
  * pf_patience_rests() - is the region left alone in this pass
@@ -50,6 +52,8 @@ void pf_patience_learn(struct pf_patience *patience, unsigned int pages, unsigne
 
 	if (folded)
 		wait = 0;
+	else if (!pages)
+		wait = min(wait * 2 + 1, most / PF_EMPTY_SHARE);
 	else if (news * PF_NEWS_SHARE <= pages)
 		wait = min(wait * 2 + 1, most);
 	else if (news * 2 >= pages)

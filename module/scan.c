@@ -77,6 +77,7 @@ static unsigned int pf_percent_now;
 
 /* Threads; changed only by pf_scan_start() and pf_scan_stop(), whose callers exclude each other. */
 static struct pf_worker *pf_workers[PF_THREADS_MAX];
+static unsigned int pf_nr_workers;
 
 static u64 pf_thread_cpu_ns(void)
 {
@@ -271,6 +272,21 @@ void pf_scan_set_share(struct pf_vm *vm, u32 share)
 	spin_unlock(&pf_turns_lock);
 }
 
+/*
+ * Is a VM scanned before others? If it begins to be, all of it is looked at in its next pass.
+ * Caller holds pf_turns_lock.
+ */
+static bool pf_scan_judge(struct pf_vm *vm)
+{
+	bool first = pf_target_exceeded(vm);
+
+	lockdep_assert_held(&pf_turns_lock);
+	if (first && !vm->turn.first)
+		WRITE_ONCE(vm->awake, true);
+	pf_turn_set_first(&pf_turns, &vm->turn, first);
+	return first;
+}
+
 /**
  * pf_scan_heed_target() - scan a VM before others if it is above its target
  * @vm: the VM, whose target has changed
@@ -281,8 +297,7 @@ void pf_scan_heed_target(struct pf_vm *vm)
 
 	/* Under the lock, lest a turn that ends now puts it back by what its target was. */
 	spin_lock(&pf_turns_lock);
-	first = pf_target_exceeded(vm);
-	pf_turn_set_first(&pf_turns, &vm->turn, first);
+	first = pf_scan_judge(vm);
 	spin_unlock(&pf_turns_lock);
 	if (first)
 		pf_scan_kick();
@@ -311,7 +326,7 @@ static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns)
 	/* A share of 0: it was removed meanwhile. */
 	if (vm->turn.share) {
 		pf_turn_charge(&vm->turn, used_ns);
-		pf_turn_set_first(&pf_turns, &vm->turn, pf_target_exceeded(vm));
+		pf_scan_judge(vm);
 		pf_turn_add(&pf_turns, &vm->turn, due_ns);
 	}
 	spin_unlock(&pf_turns_lock);
@@ -396,6 +411,8 @@ static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
 	vm->scanned_last = vm->scanned_now;
 	vm->scanned_now = 0;
 	vm->drained = false;
+	if (xchg(&vm->awake, false))
+		pf_region_wake_all(vm);
 	if (pf_hints_fit())
 		worker->turn.count[PF_SKIP_NOMEM]++;
 }
@@ -588,6 +605,7 @@ int pf_scan_start(unsigned int threads)
 			return PTR_ERR(worker);
 		}
 		pf_workers[i] = worker;
+		WRITE_ONCE(pf_nr_workers, i + 1);
 	}
 	return 0;
 }
@@ -611,6 +629,7 @@ void pf_scan_stop(void)
 		kvfree(pf_workers[i]);
 		pf_workers[i] = NULL;
 	}
+	WRITE_ONCE(pf_nr_workers, 0);
 	WRITE_ONCE(pf_percent_now, 0);
 }
 
@@ -631,7 +650,8 @@ size_t pf_scan_bytes(void)
 {
 	return pf_hint_table_bytes(&pf_hints) +
 	       atomic64_read(&pf_totals.regions) * sizeof(struct pf_region) +
-	       pf_vm_count() * sizeof(struct pf_vm) + pf_wss_bytes();
+	       pf_vm_count() * sizeof(struct pf_vm) + pf_wss_bytes() +
+	       READ_ONCE(pf_nr_workers) * sizeof(struct pf_worker);
 }
 
 /**

@@ -7,8 +7,8 @@
  * blocks of several pages, to lie side by side instead of all over the memory.
  *
  * A frame needs no reverse map and no count of its users: each mapping holds a reference on the
- * page, and the tree holds one. When that is the last, the frame is unused, and nobody can find it
- * but through the tree.
+ * page, and the tree holds one. When that is the last, the frame is unused. Whoever comes by a hint
+ * to it looks at it under the lock of the tree, and whoever frees it holds that for writing.
  */
 #include <linux/highmem.h>
 #include <linux/lockdep.h>

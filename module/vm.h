@@ -33,6 +33,7 @@ struct pf_domain;
  * @pass_ranges: ranges that this pass found to scan
  * @pass_no: number of this pass
  * @drained: fresh pages were brought to the LRU in this pass
+ * @awake: no region rests in the next pass; set by anybody, taken when the pass begins
  * @regions: struct pf_region by address in regions
  * @wss: its working set
  * @target: how much memory it should use
@@ -69,6 +70,7 @@ struct pf_vm {
 	unsigned long pass_ranges;
 	u32 pass_no;
 	bool drained;
+	bool awake;
 	bool removed;
 	struct xarray regions;
 	struct pf_wss wss;

@@ -128,6 +128,7 @@ ranges_agree()
 		pass_interval_ms 0 3600000
 		fold_zero 0 1
 		thp_split_pages 1 512
+		rest_passes_max 0 255
 		merge_across_nodes 0 1
 		lock_hold_max_us 50 1000000
 		wss_samples 1 10000

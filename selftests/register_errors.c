@@ -240,12 +240,13 @@ static void ten_thousand(void)
 	long long fit = pf_field("/proc/meminfo", "MemAvailable") / per_process_kib;
 	int want = fit < 10000 ? fit : 10000, made, ret = 0, i;
 	pid_t *pids = calloc(want, sizeof(*pids));
-	long long before = pf_get("metadata_bytes");
+	long long before;
 
 	pf_file_write("/proc/sys/kernel/pid_max", "65536");
 	pf_file_write("/proc/sys/kernel/threads-max", "30000");
 	pf_note("%d processes", want);
 	pf_run(1);
+	before = pf_get("metadata_bytes");
 	for (made = 0; made < want; made++) {
 		pids[made] = fork();
 		if (pids[made] < 0)

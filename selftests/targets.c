@@ -156,6 +156,31 @@ static void target_ends_rest(void)
 	pf_vm_stop(&b);
 }
 
+/* Nor do its regions in which nothing changed for long: all of it is looked at. */
+static void target_ends_rests(void)
+{
+	long long passes, scanned;
+	struct pf_vm vm;
+	char attr[64];
+
+	pf_vm_start(&vm, PAGES, PF_PLAIN, unique);
+	pf_set("rest_passes_max", 255);
+	pf_register(vm.pid, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("rested_pages") >= 2 * PAGES), "%lld rested", pf_get("rested_pages"));
+	pf_set("pass_interval_ms", 3600000);
+	passes = pf_get("vms/%d/passes", vm.pid);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", vm.pid) > passes), "no pass");
+	passes = pf_get("vms/%d/passes", vm.pid);
+	scanned = pf_get("scanned_pages");
+	sprintf(attr, "vms/%d/target_bytes", vm.pid);
+	pf_set(attr, 1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", vm.pid) > passes), "rests on");
+	CHECK(pf_get("scanned_pages") - scanned >= PAGES, "%lld scanned",
+	      pf_get("scanned_pages") - scanned);
+	pf_vm_stop(&vm);
+}
+
 /* Without KVM nothing is ever touched, but sampling goes on, or not, as it is told. */
 static void sampling_on_and_off(void)
 {
@@ -190,6 +215,7 @@ static const struct pf_test tests[] = {
 	{ "usage", usage },
 	{ "above_goes_first", above_goes_first },
 	{ "target_ends_rest", target_ends_rest },
+	{ "target_ends_rests", target_ends_rests },
 	{ "sampling_on_and_off", sampling_on_and_off },
 };
 PF_MAIN(tests)

@@ -341,6 +341,25 @@ static bool old_buckets_are_looked_up_until_age(void)
 	return true;
 }
 
+/* Where regions rest a round refreshes few hints: those of before are no older for it, old buckets go. */
+static bool not_refreshed_is_not_older(void)
+{
+	struct pf_hint_table table;
+	u8 age;
+
+	if (!make_table(&table, 64))
+		return false;
+	age = table.age;
+	EXPECT(!pf_hint_table_resize(&table, 256, 2000) && table.old, "resize");
+	pf_hint_age(&table, false);
+	EXPECT(table.age == age, "older");
+	EXPECT(!table.old, "old buckets stay");
+	pf_hint_age(&table, true);
+	EXPECT(table.age != age, "never older");
+	pf_hint_table_free(&table);
+	return true;
+}
+
 static bool resize_without_memory(void)
 {
 	struct pf_hint_table table;
@@ -531,6 +550,7 @@ static const struct test tests[] = {
 	{ "two ages old goes before one", older_goes_before_old },
 	{ "among equally old ones the newcomer stays", newcomer_stays_among_equals },
 	{ "old buckets are looked up until the next age", old_buckets_are_looked_up_until_age },
+	{ "hints age when they could be refreshed", not_refreshed_is_not_older },
 	{ "a resize without memory changes nothing", resize_without_memory },
 	{ "a resize kills nobody", resize_kills_nobody },
 	{ "no pages, no table", no_pages_no_table },
