@@ -23,13 +23,13 @@ function spread(list,	v, n, i, low, high, m)
 	n = split(list, v, " ")
 	m = median(list)
 	if (n < 2 || !m)
-		return 0
+		return "-"
 	low = high = v[1] + 0
 	for (i = 2; i <= n; i++) {
 		low = v[i] < low ? v[i] + 0 : low
 		high = v[i] > high ? v[i] + 0 : high
 	}
-	return 100 * (high - low) / m
+	return sprintf("%.1f %%", 100 * (high - low) / m)
 }
 
 function value(kernel, measure, pages, engine)
@@ -40,10 +40,12 @@ function value(kernel, measure, pages, engine)
 # What a peer had saved, in twentieths, when it had used as much CPU as ours had for 95 %.
 function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
 {
+	if (value(kernel, case "_to95", pages, "pagefold") == "" || value(kernel, case "_fold", pages, engine) == "")
+		return ""
 	cpu = value(kernel, case "_to95", pages, "pagefold")
 	for (i = 1; i <= 20; i++)
 		if ((at = value(kernel, case "_to" i * 5, pages, engine)) != "" && at <= cpu)
-			cpu_at = i
+			continue
 		else
 			break
 	return (i - 1) * 5
@@ -89,7 +91,7 @@ function judge(kernel, g,	d, t, o, p, peer, ratio, limit, met, sign)
 		o = value(kernel, part[1] "_to95", pages[g], "pagefold") == "" ? "" : 95
 		unit[measure[g]] = "%of_possible"
 		sign = ">="
-		ratio = o == "" ? "" : o / (t > 0 ? t : 1)
+		ratio = o == "" || t == "" ? "" : o / (t > 0 ? t : 1)
 	} else if (peer_of[g] ~ /^ksm/) {
 		p = peer_of[g] == "ksm_tuned" ? t : d
 		sign = ">="
@@ -160,11 +162,11 @@ END {
 			o = value(K, m[1], m[2], "pagefold")
 			if (d == "" && t == "" && o == "")
 				continue
-			put(sprintf("| %s | %d | %s | %s | %s | %s | %.1f %% |", m[1], m[2], unit[m[1]], text(d), text(t),
+			put(sprintf("| %s | %d | %s | %s | %s | %s | %s |", m[1], m[2], unit[m[1]], text(d), text(t),
 				    text(o), spread(got[K, m[1], m[2], "pagefold"])))
 			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null")
 			if (unit[m[1]] == "instructions/page" && m[2] <= 32768)
-				print K, m[1], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >plot
+				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >plot
 			if (m[1] == "unique_steady")
 				print K, m[2], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >growth
 		}
