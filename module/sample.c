@@ -6,8 +6,9 @@
  * pages that they do not tell apart. But pages may be alike in them by nature (all but empty ones),
  * or because a guest tries. When two pages of one class turn out to differ, the line where they do
  * is learnt, and read of all pages of the class from then on. A class for which three such lines
- * did not suffice is hashed whole: what a guest can do is make its own pages cost what a whole hash
- * costs.
+ * did not suffice is hashed whole: so a guest can make its own pages cost what a whole hash costs.
+ * With more such classes than there are slots it also takes from others what their classes learnt;
+ * these learn it again, for a comparison or two each time.
  *
  * A slot holds tag (37 bits of the class), how many lines it learnt (3), and these (4 times 6). 0
  * is empty: a class that nothing was learnt of has no slot.
