@@ -41,8 +41,9 @@ static void half_duplicate(void)
 	pf_register(self, "");
 	pf_run(1);
 	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", self) >= 2), "no two passes");
-	CHECK(pf_get("folds") == PAGES / 2, "%lld folds in two passes", pf_get("folds"));
 	exact(PAGES / 2);
+	/* Counters follow when the turn is over. */
+	CHECK(PF_UNTIL(pf_get("folds") == PAGES / 2), "%lld folds", pf_get("folds"));
 	CHECK(pf_get("frames_allocated") - pf_get("frames_freed") == pf_get("frames"), " ");
 	CHECK(pf_get("vms/%d/folded_pages", self) == PAGES / 2, "%lld",
 	      pf_get("vms/%d/folded_pages", self));
