@@ -79,8 +79,12 @@ static void rewrite(void)
 		broken += pf_is_frame(self, pf_page(mem, i));
 		pf_fill(pf_page(mem, i), rewritten(i));
 	}
-	CHECK(PF_UNTIL(pf_get("cow_breaks") == broken), "%lld breaks counted, %lld made",
-	      pf_get("cow_breaks"), broken);
+	/*
+	 * Between the copy and the write that asked for it a page is what it was, and may be folded once
+	 * more: then it breaks once more.
+	 */
+	CHECK(PF_UNTIL(pf_get("cow_breaks") == broken + pf_get("folds") - PAGES / 2),
+	      "%lld breaks counted, %lld made, %lld folds", pf_get("cow_breaks"), broken, pf_get("folds"));
 	CHECK(PF_UNTIL(pf_get("folded_pages") == PAGES / 2 - broken), "%lld", pf_get("folded_pages"));
 	CHECK(pf_wrong(mem, PAGES, rewritten) == 0, "%zu pages wrong", pf_wrong(mem, PAGES, rewritten));
 }
