@@ -33,31 +33,6 @@ static int pf_frame_cmp(const struct pf_frame_key *key, const void *data,
 }
 
 /**
- * pf_frame_find() - the frame that holds this content
- * @tree: all frames
- * @key: domain, node and hash of the content
- * @data: the content, 4096 bytes; it may change meanwhile
- *
- * Context: caller's shared lock; does not sleep.
- * Return: a frame that was equal to @data when looked at, or NULL.
- */
-struct pf_frame *pf_frame_find(struct pf_frame_tree *tree, const struct pf_frame_key *key,
-			       const void *data)
-{
-	struct rb_node *node = tree->root.rb_node;
-
-	while (node) {
-		struct pf_frame *frame = rb_entry(node, struct pf_frame, rb);
-		int order = pf_frame_cmp(key, data, frame);
-
-		if (!order)
-			return frame;
-		node = order < 0 ? node->rb_left : node->rb_right;
-	}
-	return NULL;
-}
-
-/**
  * pf_frame_add() - add a frame to the tree
  * @tree: all frames
  * @frame: its key and page are set, and nobody can write the page

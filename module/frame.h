@@ -44,7 +44,7 @@ struct pf_frame {
  * @cursor: where pf_frame_next() goes on; NULL to begin anew
  * @nr: how many frames there are
  *
- * The caller's lock protects all of it: shared for finding, exclusive for the rest.
+ * The caller's lock protects all of it, exclusively.
  */
 struct pf_frame_tree {
 	struct rb_root root;
@@ -52,8 +52,6 @@ struct pf_frame_tree {
 	unsigned long nr;
 };
 
-struct pf_frame *pf_frame_find(struct pf_frame_tree *tree, const struct pf_frame_key *key,
-			       const void *data);
 struct pf_frame *pf_frame_add(struct pf_frame_tree *tree, struct pf_frame *frame);
 void pf_frame_del(struct pf_frame_tree *tree, struct pf_frame *frame);
 struct pf_frame *pf_frame_next(struct pf_frame_tree *tree);

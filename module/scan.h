@@ -123,7 +123,7 @@ struct pf_worker {
 /* The hint table, against its own resize: shared to use it, exclusive to resize. */
 extern struct rw_semaphore pf_hint_lock;
 extern struct pf_hint_table pf_hints;
-/* Changes whenever the hint table loses hints that nobody leaves again by himself. */
+/* A region that was last looked at under another number does not rest: its hints may be lost. */
 extern u16 pf_hints_gen;
 
 void pf_scan_add(struct pf_vm *vm);

@@ -248,7 +248,7 @@ static struct page *pf_store_copy(u32 domain, struct page *page)
 	copy_highpage(copy, page);
 	/* What the pages' owners wrote must be there before anyone finds the frame. */
 	__folio_mark_uptodate(page_folio(copy));
-	/* Not of the tree yet, see pf_store_may_share(). */
+	/* Not of the tree yet, see pf_store_look(). */
 	page_folio(copy)->index = 0;
 	set_page_private(copy, pf_store_mark | domain);
 	atomic64_inc(&pf_frames_allocated);
@@ -276,7 +276,7 @@ static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
 	down_write(&pf_store_lock);
 	there = pf_frame_add(&pf_store_tree, frame);
 	get_page(there->page);
-	/* From now on hints to it are believed, see pf_store_may_share(). */
+	/* From now on hints to it are believed, see pf_store_look(). */
 	page_folio(there->page)->index = PF_FRAME_LISTED;
 	up_write(&pf_store_lock);
 	if (there == frame) {

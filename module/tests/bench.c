@@ -217,23 +217,28 @@ static void bench_frames(u32 nr, const char *size)
 	for (u32 round = 0; round < ROUNDS; round++) {
 		u64 begin = now_ns();
 
-		for (u32 i = 0; i < nr; i++)
-			sink += !!pf_frame_find(&tree, &frame[order[i]].key, page[order[i]].data);
+		for (u32 i = 0; i < nr; i++) {
+			struct pf_frame again = frame[order[i]];
+
+			sink += pf_frame_add(&tree, &again) == &frame[order[i]];
+		}
 		took = (double)(now_ns() - begin) / nr;
 		hit = took < hit ? took : hit;
 
 		begin = now_ns();
 		for (u32 i = 0; i < nr; i++) {
-			struct pf_frame_key key = { .hash = key_of(nr + order[i]), .domain = 1 };
+			struct pf_frame other = frame[0];
 
-			sink += !!pf_frame_find(&tree, &key, pages);
+			other.key.hash = key_of(nr + order[i]);
+			sink += pf_frame_add(&tree, &other) == &other;
+			pf_frame_del(&tree, &other);
 		}
 		took = (double)(now_ns() - begin) / nr;
 		miss = took < miss ? took : miss;
 	}
-	snprintf(name, sizeof(name), "frame find, not there, %s frames", size);
+	snprintf(name, sizeof(name), "frame add and delete, %s frames", size);
 	say(name, miss, "ns");
-	snprintf(name, sizeof(name), "frame find, there and compared, %s frames", size);
+	snprintf(name, sizeof(name), "frame add, there and compared, %s frames", size);
 	say(name, hit, "ns");
 	munmap(pages, (size_t)nr * PF_PAGE_BYTES);
 	free(frame);

@@ -39,11 +39,6 @@ static void make(struct item *one, u32 domain, s32 node, u64 hash, unsigned char
 	one->visited = false;
 }
 
-static struct pf_frame *find(struct item *one)
-{
-	return pf_frame_find(&tree, &one->frame.key, one->data);
-}
-
 static int cmp_items(const struct item *a, const struct item *b)
 {
 	const struct pf_frame_key *x = &a->frame.key, *y = &b->frame.key;
@@ -55,6 +50,18 @@ static int cmp_items(const struct item *a, const struct item *b)
 	if (x->hash != y->hash)
 		return x->hash < y->hash ? -1 : 1;
 	return memcmp(a->data, b->data, PF_PAGE_BYTES);
+}
+
+/* By going through all of them: what the tree's order is good for is seen when something is added. */
+static struct pf_frame *find(struct item *one)
+{
+	for (struct rb_node *node = rb_first(&tree.root); node; node = rb_next(node)) {
+		struct pf_frame *frame = rb_entry(node, struct pf_frame, rb);
+
+		if (!cmp_items(container_of(frame, struct item, frame), one))
+			return frame;
+	}
+	return NULL;
 }
 
 static struct item *item_of(struct pf_frame *frame)
