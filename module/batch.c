@@ -51,11 +51,15 @@ static unsigned int pf_batch_length(const struct pf_worker *worker, struct page 
 	return last + 1;
 }
 
-/* Note what became of each page of a batch, and let go of the frames. */
-static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct pf_stats *turn)
+/*
+ * Note what became of each page of a batch, and let go of the frames. Returns how many were folded.
+ */
+static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
+				     struct pf_stats *turn)
 {
 	struct pf_fold *fold = &worker->fold;
 	unsigned int i, targets = 0, folded = 0, zero = 0, skipped = 0;
+	u64 ns;
 
 	for (i = 0; i < fold->nr; i++) {
 		enum pf_stat result = fold->result[i];
@@ -76,8 +80,12 @@ static void pf_batch_account(struct pf_worker *worker, struct pf_vm *vm, struct 
 			put_page(fold->target[i]);
 		fold->target[i] = NULL;
 	}
-	worker->ns_per_page = (worker->ns_per_page * 7 + div_u64(fold->hold_ns, targets)) / 8;
+	ns = div_u64(fold->hold_ns, targets);
+	/* What was refused at once took no time, and says nothing of what folding takes. */
+	if (fold->tried)
+		worker->ns_per_page = (worker->ns_per_page * 7 + ns) / 8;
 	trace_pagefold_fold(vm->pid, folded, zero, skipped, fold->hold_ns);
+	return folded + zero;
 }
 
 /**
@@ -97,8 +105,9 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		   struct page **target, struct page **page, struct pf_stats *turn)
 {
 	struct pf_fold *fold = &worker->fold;
-	unsigned int i = 0;
+	unsigned int i = 0, folded = 0;
 
+	fold->split = false;
 	while (i < nr) {
 		if (!target[i]) {
 			i++;
@@ -110,9 +119,15 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		fold->nr = pf_batch_length(worker, target + i, page ? page + i : NULL, nr - i);
 		fold->target = target + i;
 		fold->spare = page ? worker->spare + i : NULL;
+		/* A peer whose lock is taken for longer may hang: its own scan finds the frames. */
+		fold->hasty = !page;
 		pf_fold_pages(fold);
-		pf_batch_account(worker, vm, turn);
+		folded += pf_batch_account(worker, vm, turn);
 		i += fold->nr;
 		cond_resched();
+	}
+	if (fold->split && folded) {
+		turn->count[PF_STAT_HUGE_SPLITS]++;
+		trace_pagefold_huge_split(vm->pid, folded);
 	}
 }

@@ -13,6 +13,7 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_FRAME_BLOCK] = "frame_block",
 	[PF_FAULT_FRAME_NODE] = "frame_node",
 	[PF_FAULT_REGION] = "region",
+	[PF_FAULT_REGION_SLOT] = "region_slot",
 	[PF_FAULT_SETUP] = "setup",
 	[PF_FAULT_INSERT] = "insert",
 	[PF_FAULT_UNFOLD] = "unfold",
@@ -21,6 +22,7 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_WSS] = "wss",
 	[PF_FAULT_DOMAIN] = "domain",
 	[PF_FAULT_SNAPSHOT] = "snapshot",
+	[PF_FAULT_PEER] = "peer",
 };
 
 unsigned long pf_fault_sites;
@@ -29,7 +31,7 @@ atomic64_t pf_fault_hits;
 static atomic_t pf_fault_asked;
 
 /**
- * pf_fault() - should this allocation fail
+ * pf_fault() - should this fail
  * @site: which one it is
  *
  * Return: true for every pf_fault_every-th time at the sites chosen.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fault points: every allocation on the fold path can be made to fail (debug build only).
+ * Fault points: every allocation on the fold path, and what else seldom fails, can be made to fail
+ * (debug build only).
  *
  * A path that only runs when memory is short is a path that nobody has seen; tests walk all of
  * them.
@@ -17,6 +18,7 @@ enum pf_fault_site {
 	PF_FAULT_FRAME_BLOCK,	/* a block of such pages */
 	PF_FAULT_FRAME_NODE,	/* its node in the tree */
 	PF_FAULT_REGION,	/* the record of a region */
+	PF_FAULT_REGION_SLOT,	/* the place to keep it in */
 	PF_FAULT_SETUP,		/* stabilising pages */
 	PF_FAULT_INSERT,	/* mapping a frame after its page was taken away */
 	PF_FAULT_UNFOLD,	/* the private copy */
@@ -25,6 +27,7 @@ enum pf_fault_site {
 	PF_FAULT_WSS,		/* room for samples */
 	PF_FAULT_DOMAIN,	/* its domain */
 	PF_FAULT_SNAPSHOT,	/* room to unfold in */
+	PF_FAULT_PEER,		/* the lock of a VM that has the other page of a pair */
 	PF_NR_FAULT_SITES,
 };
 

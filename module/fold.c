@@ -15,21 +15,23 @@
  *	pf_vms_lock		list of VMs; waits for users of a VM's files	(vm.c)
  *	  pf_domains_lock	list of domains			(domain.c)
  *	vm->turn_lock		one scan or unfolding of a VM	(vm.h)
- *	pf_hint_lock		hint table against its resize	(scan.c)
+ *	pf_hint_fit_lock	one resize of the hint table at a time	(scan.c)
+ *	pf_hints.lock		hint table against its resize	(hint.h)
  *	mm->mmap_lock		for writing here, else for reading
  *	  vma_start_write()	from 6.4 on
  *	    folio lock		as the core takes it; of pages to be spared only if it is free
  *	      page table lock
  *	pf_store_lock		frame tree			(store.c)
- *				(inside pf_hint_lock, but never with an mmap lock)
- *	pf_turns_lock, pf_pool_lock, vm->name_lock	innermost spinlocks
+ *				(inside pf_hints.lock, but never with an mmap lock)
+ *	pf_turns_lock, pf_pool_lock, vm->name_lock, vm->missed.lock	innermost spinlocks
  *
  * The mmap lock and the VMA's lock come before the pages are stabilised and go after they are
  * released: a fault waits for a migration entry with one of them held for reading, so taking them
  * in between deadlocks.
  *
  * The mmap lock belongs to the VM, and a task of it that hangs may hold it for ever. So nobody here
- * waits for it in a way that stopping the scan, or killing whoever unfolds, could not end.
+ * waits for it in a way that stopping the scan, or killing whoever unfolds, or unloading could not
+ * end: see mmlock.c. Nor does anybody wait for one VM's on behalf of another.
  */
 #include <linux/highmem.h>
 #include <linux/ktime.h>
@@ -42,6 +44,7 @@
 #include "fault.h"
 #include "fold.h"
 #include "hash.h"
+#include "mmlock.h"
 
 static unsigned int pf_fold_index(const struct pf_fold *fold, unsigned long addr)
 {
@@ -73,12 +76,10 @@ static int pf_entry_take(pte_t *pte, unsigned long addr, void *data)
 	unsigned int i = pf_fold_index(fold, addr);
 	pte_t entry = ptep_get(pte);
 
-	if (!(fold->swap & BIT_ULL(i)))
+	if (!(fold->swap & BIT_ULL(i)) ||
+	    !pf_pte_is_migration_of(entry, page_to_pfn(migrate_pfn_to_page(fold->src[i]))))
 		return 0;
-	if (!pf_pte_is_migration_of(entry, page_to_pfn(migrate_pfn_to_page(fold->src[i])))) {
-		fold->swap &= ~BIT_ULL(i);
-		return 0;
-	}
+	fold->taken |= BIT_ULL(i);
 	fold->saved[i] = entry;
 	if (fold->target[i] == PF_TARGET_ZERO)
 		set_pte(pte, pf_zero_entry(fold, addr, entry));
@@ -219,7 +220,9 @@ static void pf_fold_swap(struct pf_fold *fold, unsigned int first, unsigned int 
 
 	if (!fold->swap)
 		return;
+	fold->taken = 0;
 	apply_to_page_range(fold->mm, start, size, pf_entry_take, fold);
+	fold->swap = fold->taken;
 	for (i = first; i < end; i++) {
 		if (!(fold->swap & BIT_ULL(i)))
 			continue;
@@ -246,19 +249,26 @@ static void pf_fold_all_skip(struct pf_fold *fold, enum pf_stat skip)
 }
 
 /*
- * Which pages of the range are KSM's? KSM maps a page of its own somewhere a moment before its
- * reverse map tells so. To stabilise such a page by its place, and to put it back by its reverse
- * map, as the core does when it is refused, leaves a migration entry there for good: on 6.1 the
- * next touch of it is a bug of the kernel. What is not KSM's now does not become so meanwhile:
- * that takes the mmap lock.
+ * Which pages of the range must the core not meet?
+ *
+ * Those of KSM: it maps a page of its own somewhere a moment before its reverse map tells so. To
+ * stabilise such a page by its place, and to put it back by its reverse map, as the core does when
+ * it is refused, leaves a migration entry there for good: on 6.1 the next touch of it is a bug of
+ * the kernel. What is not KSM's now does not become so meanwhile: that takes the mmap lock.
+ *
+ * And a huge page that somebody has locked: up to 6.12 at least the core forgets to put its own
+ * reference when it cannot lock it, and the page could never be split or freed again. Who locks it
+ * between here and there is not seen, but that is a moment, and they may hold it for long. For one
+ * of them the whole range is left for another time.
  */
-static int pf_fold_find_ksm(struct pf_fold *fold, struct vm_area_struct *vma)
+static int pf_fold_find_unfit(struct pf_fold *fold, struct vm_area_struct *vma)
 {
+	bool locked = false;
 	unsigned int i;
 	int err;
 
 	bitmap_zero(fold->ksm, PF_FOLD_MAX);
-	if (!(vma->vm_flags & VM_MERGEABLE))
+	if (!(vma->vm_flags & VM_MERGEABLE) && !fold->huge)
 		return 0;
 	err = pf_snapshot_take_locked(&fold->snap, fold->mm, fold->start, fold->nr);
 	if (err)
@@ -268,9 +278,13 @@ static int pf_fold_find_ksm(struct pf_fold *fold, struct vm_area_struct *vma)
 
 		if (page && folio_test_ksm(page_folio(page)))
 			__set_bit(i, fold->ksm);
+		if (page && pf_snapshot_huge(&fold->snap, i)) {
+			fold->split = true;
+			locked |= folio_test_locked(page_folio(page));
+		}
 	}
 	pf_snapshot_done(&fold->snap);
-	return 0;
+	return locked ? -EAGAIN : 0;
 }
 
 /*
@@ -344,12 +358,13 @@ static void pf_fold_locked(struct pf_fold *fold)
 	}
 	vma_start_write(vma);
 	memset(fold->dst, 0, fold->nr * sizeof(fold->dst[0]));
-	if (pf_fault(PF_FAULT_SETUP) || pf_fold_find_ksm(fold, vma)) {
+	if (pf_fault(PF_FAULT_SETUP) || pf_fold_find_unfit(fold, vma)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}
 	pf_fold_all_skip(fold, PF_SKIP_KSM);
 	fold->vma = vma;
+	fold->tried = true;
 	for_each_clear_bitrange(first, last, fold->ksm, fold->nr)
 		pf_fold_run(fold, first, last);
 }
@@ -368,7 +383,8 @@ void pf_fold_pages(struct pf_fold *fold)
 	u64 begin;
 
 	fold->hold_ns = 0;
-	if (mmap_write_lock_killable(fold->mm)) {
+	fold->tried = false;
+	if (fold->hasty ? pf_mm_write_soon(fold->mm) : mmap_write_lock_killable(fold->mm)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}
@@ -395,12 +411,28 @@ static void pf_drain_locked(struct pf_fold *fold)
 	if (!migrate.vma || migrate.vma->vm_start > fold->start ||
 	    pf_vma_skip(migrate.vma, PF_POLICY_ALWAYS) != PF_SKIP_NONE)
 		return;
-	if (pf_fold_find_ksm(fold, migrate.vma) || test_bit(0, fold->ksm))
+	if (pf_fold_find_unfit(fold, migrate.vma) || test_bit(0, fold->ksm))
 		return;
 	if (migrate_vma_setup(&migrate))
 		return;
 	migrate_vma_pages(&migrate);
 	migrate_vma_finalize(&migrate);
+}
+
+/*
+ * A page that was stabilised and let go waits in the batch of this CPU once more, and asking for it
+ * again would only repeat that. The core empties the batch for whoever puts a batch of references,
+ * and be it one on the zero page.
+ */
+static void pf_drain_own(void)
+{
+	struct folio *zero = page_folio(ZERO_PAGE(0));
+	struct folio_batch batch;
+
+	folio_batch_init(&batch);
+	folio_get(zero);
+	folio_batch_add(&batch, zero);
+	folio_batch_release(&batch);
 }
 
 /**
@@ -410,9 +442,10 @@ static void pf_drain_locked(struct pf_fold *fold)
  * @addr: of a page that is not on a list yet, and that may be folded
  *
  * Pages wait in per-CPU batches for that, and the core cannot stabilise them there. Asked to
- * stabilise one it empties the batches of all CPUs, and waits for them. So this is done apart from
- * any batch, and seldom: the mmap lock must be held for writing even for a single page, or it might
- * become KSM's meanwhile (see pf_fold_find_ksm()).
+ * stabilise one it empties the batch of this CPU and then, unless that page came out of it, those
+ * of all others, and waits for them. So this is done apart from any batch, and seldom: the mmap
+ * lock must be held for writing even for a single page, or it might become KSM's meanwhile (see
+ * pf_fold_find_unfit()).
  *
  * Context: takes the mmap lock for writing; sleeps.
  */
@@ -423,6 +456,7 @@ void pf_fold_drain(struct pf_fold *fold, struct mm_struct *mm, unsigned long add
 	fold->mm = mm;
 	fold->start = addr;
 	fold->nr = 1;
+	fold->huge = true;
 	if (mmap_write_lock_killable(mm))
 		return;
 	begin = ktime_get_ns();
@@ -430,4 +464,5 @@ void pf_fold_drain(struct pf_fold *fold, struct mm_struct *mm, unsigned long add
 	fold->hold_ns = ktime_get_ns() - begin;
 	mmap_write_unlock(mm);
 	pf_hold_account(fold->hold_ns);
+	pf_drain_own();
 }

@@ -21,6 +21,10 @@
  * @policy: what may be folded there
  * @start: address of the first page
  * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end
+ * @huge: whether a huge page may be among them, which has to be split
+ * @split: set when one was among those that were stabilised
+ * @tried: says afterwards whether any were to be stabilised, or all were refused before
+ * @hasty: whether to give up when the mmap lock is not to be had soon
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
  *	    the caller holds a reference on each frame
  * @spare: for each page without a target the page that should be there, with a reference, or NULL
@@ -33,13 +37,18 @@
  * @dst: where pages would migrate to: nowhere
  * @vma: the mapping they are in
  * @saved: entries of the page table that were taken
- * @swap: mask of the pages whose entry is to be taken; then, of those whose entry was
+ * @swap: mask of the pages whose entry is to be taken; then, of those that have another one now
+ * @taken: mask of the pages whose entry was taken
  */
 struct pf_fold {
 	struct mm_struct *mm;
 	enum pf_policy policy;
 	unsigned long start;
 	unsigned int nr;
+	bool huge;
+	bool split;
+	bool tried;
+	bool hasty;
 	struct page **target;
 	struct page **spare;
 	enum pf_stat result[PF_FOLD_MAX];
@@ -51,6 +60,7 @@ struct pf_fold {
 	struct vm_area_struct *vma;
 	pte_t saved[PF_FOLD_MAX];
 	u64 swap;
+	u64 taken;
 };
 
 void pf_fold_pages(struct pf_fold *fold);

@@ -123,7 +123,7 @@ static unsigned int pf_buckets_find(const struct pf_hint_bucket *bucket, u32 nr_
  * @key: hash of the page, mixed with what else must be the same
  * @found: filled with places that may hold such a page, the asking page's own possibly among them
  *
- * Context: caller's shared lock; does not sleep.
+ * Context: caller holds the table's lock for reading; does not sleep.
  * Return: how many places there are in @found.
  */
 unsigned int pf_hint_find(const struct pf_hint_table *table, u64 key,
@@ -214,7 +214,7 @@ static bool pf_bucket_push(struct pf_hint_table *table, u32 nr, u64 slot)
  *
  * When there is no room an older hint is lost, if need be one just as old.
  *
- * Context: caller's shared lock; does not sleep.
+ * Context: caller holds the table's lock for reading; does not sleep.
  */
 void pf_hint_add(struct pf_hint_table *table, u64 key, struct pf_place place)
 {
@@ -240,7 +240,7 @@ void pf_hint_add(struct pf_hint_table *table, u64 key, struct pf_place place)
  * @key: as in pf_hint_find()
  * @other: another key
  *
- * Context: caller's shared lock; does not sleep.
+ * Context: caller holds the table's lock for reading; does not sleep.
  * Return: true also for different keys that have the same tag and bucket.
  */
 bool pf_hint_alike(const struct pf_hint_table *table, u64 key, u64 other)
@@ -277,7 +277,7 @@ static bool pf_bucket_del(struct pf_hint_bucket *bucket, u64 key, u64 place)
  * Emptying a slot of a full first bucket hides what went on to the second: hints are looked for
  * there only behind a full bucket. The next visit of such a page leaves its hint again.
  *
- * Context: caller's shared lock; does not sleep.
+ * Context: caller holds the table's lock for reading; does not sleep.
  */
 void pf_hint_del(struct pf_hint_table *table, u64 key, struct pf_place place)
 {
@@ -291,11 +291,23 @@ void pf_hint_del(struct pf_hint_table *table, u64 key, struct pf_place place)
 		pf_bucket_del(table->old + pf_hint_second(key, table->nr_old), key, where);
 }
 
-static void pf_hint_free_old(struct pf_hint_table *table)
+/* Let the former buckets go, or @all. */
+static void pf_hint_shed(struct pf_hint_table *table, bool all)
 {
-	kvfree(table->old);
+	struct pf_hint_bucket *old, *bucket = NULL;
+
+	down_write(&table->lock);
+	old = table->old;
 	table->old = NULL;
 	table->nr_old = 0;
+	if (all) {
+		bucket = table->bucket;
+		table->bucket = NULL;
+		table->nr_buckets = 0;
+	}
+	up_write(&table->lock);
+	kvfree(old);
+	kvfree(bucket);
 }
 
 /**
@@ -306,13 +318,16 @@ static void pf_hint_free_old(struct pf_hint_table *table)
  *
  * What is left in the buckets of before a resize has been left anew by now.
  *
- * Context: caller's exclusive lock; may sleep.
+ * Context: takes the table's lock; may sleep.
  */
 void pf_hint_age(struct pf_hint_table *table, bool refreshed)
 {
-	if (refreshed)
+	if (refreshed) {
+		down_write(&table->lock);
 		table->age = (table->age + 1) & 3;
-	pf_hint_free_old(table);
+		up_write(&table->lock);
+	}
+	pf_hint_shed(table, false);
 }
 
 /**
@@ -321,7 +336,8 @@ void pf_hint_age(struct pf_hint_table *table, bool refreshed)
  * @pages: how many pages it is to serve
  *
  * Sizes are kept until they are off by a good part, so that VMs that breathe do not cost a resize
- * each time. A table that is kept costs a page between 8.5 and 16 bytes.
+ * each time. A table that is kept costs a page between 8.5 and 15 bytes: what else is kept of a
+ * page, and pages that are not there any more, take the rest of 16.
  *
  * Return: buckets, 0 for no table; @nr_buckets when it should stay as it is.
  */
@@ -332,7 +348,8 @@ u32 pf_hint_table_want(u32 nr_buckets, u64 pages)
 
 	if (!pages)
 		return 0;
-	if (nr_buckets && pages * 17 <= slots * 16 && pages * 2 >= slots)
+	if (nr_buckets && pages * 17 <= slots * 16 &&
+	    pages * PF_HINT_MAX_BYTES_PER_PAGE >= slots * sizeof(u64))
 		return nr_buckets;
 	want = pages / PF_HINT_PAGES_PER_BUCKET + 1;
 	return clamp_t(u64, want, PF_HINT_MIN_BUCKETS, PF_HINT_MAX_BUCKETS);
@@ -342,14 +359,11 @@ u32 pf_hint_table_want(u32 nr_buckets, u64 pages)
  * pf_hint_table_free() - forget all hints
  * @table: the hints; empty afterwards, and usable
  *
- * Context: caller's exclusive lock; may sleep.
+ * Context: takes the table's lock; may sleep.
  */
 void pf_hint_table_free(struct pf_hint_table *table)
 {
-	pf_hint_free_old(table);
-	kvfree(table->bucket);
-	table->bucket = NULL;
-	table->nr_buckets = 0;
+	pf_hint_shed(table, true);
 }
 
 /**
@@ -364,7 +378,7 @@ void pf_hint_table_free(struct pf_hint_table *table)
  *
  * With the size it has it only loses the former buckets: for when the pages have become fewer.
  *
- * Context: caller's exclusive lock; may sleep.
+ * Context: takes the table's lock; callers exclude each other; may sleep.
  * Return: 0, or -ENOMEM and the table is as it was, but for buckets that had to go first.
  */
 int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
@@ -372,21 +386,23 @@ int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
 	struct pf_hint_bucket *bucket = NULL;
 	u64 both = ((u64)nr_buckets + table->nr_buckets) * sizeof(*bucket);
 
-	pf_hint_free_old(table);
+	pf_hint_shed(table, false);
 	if (nr_buckets == table->nr_buckets)
 		return 0;
 	if (both > pages * PF_HINT_MAX_BYTES_PER_PAGE)
-		pf_hint_table_free(table);
+		pf_hint_shed(table, true);
 	if (nr_buckets) {
 		bucket = pf_fault(PF_FAULT_HINTS) ? NULL :
 			kvcalloc(nr_buckets, sizeof(*bucket), PF_HINT_GFP);
 		if (!bucket)
 			return -ENOMEM;
 	}
+	down_write(&table->lock);
 	table->old = table->bucket;
 	table->nr_old = table->nr_buckets;
 	table->bucket = bucket;
 	table->nr_buckets = nr_buckets;
+	up_write(&table->lock);
 	return 0;
 }
 

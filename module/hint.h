@@ -9,6 +9,7 @@
 #ifndef PF_HINT_H
 #define PF_HINT_H
 
+#include <linux/rwsem.h>
 #include <linux/types.h>
 
 #define PF_HINT_WAYS		8	/* hints in a bucket: 64 bytes, one cache line */
@@ -20,7 +21,7 @@
 #define PF_HINT_FRAME		0
 #define PF_HINT_MAX_FOUND	4
 /* No more than this may be spent on a page, resize included. */
-#define PF_HINT_MAX_BYTES_PER_PAGE	16
+#define PF_HINT_MAX_BYTES_PER_PAGE	15
 
 /**
  * struct pf_place - the name of a page
@@ -39,16 +40,19 @@ struct pf_hint_bucket {
 
 /**
  * struct pf_hint_table - all hints
+ * @lock: of what is below, against resizing, aging and freeing
  * @bucket: current buckets, NULL while the table is empty
  * @nr_buckets: how many
  * @old: buckets from before the last resize; only looked up, until the next pf_hint_age()
  * @nr_old: how many
  * @age: stamp of new hints, 0..3
  *
- * Finding, adding and deleting may run concurrently. Resizing, aging and freeing exclude them and
- * each other: the caller's lock.
+ * Finding, adding and deleting may run concurrently, under @lock for reading. Resizing, aging and
+ * freeing take it themselves, and neither get nor give back memory under it: a table is as large as
+ * its host, and whoever scans would wait for all of it to be cleared.
  */
 struct pf_hint_table {
+	struct rw_semaphore lock;
 	struct pf_hint_bucket *bucket;
 	u32 nr_buckets;
 	struct pf_hint_bucket *old;

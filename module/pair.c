@@ -6,14 +6,18 @@
  * from one image have their equal pages side by side, so one look at a peer's region serves many
  * pairs, and its half of them is folded in few batches.
  *
- * A peer whose lock is taken is left alone: its own scan finds the frame.
+ * A peer whose locks are taken is left alone. What could not be looked at is looked at in the next
+ * pass; where a frame was made the peer's own scan finds it, and does not rest there.
  */
 #include <linux/bitmap.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sort.h>
 
+#include "fault.h"
 #include "hash.h"
+#include "mmlock.h"
+#include "region.h"
 #include "scan.h"
 #include "store.h"
 #include "trace.h"
@@ -70,9 +74,9 @@ static void pf_pair_differ(struct pf_worker *worker, struct pf_vm *vm, struct pf
 {
 	u64 key = worker->key[pair->i], now = pf_store_key(vm->domain_id, other);
 
-	down_read(&pf_hint_lock);
+	down_read(&pf_hints.lock);
 	pair->stale = !pf_hint_alike(&pf_hints, key, now);
-	up_read(&pf_hint_lock);
+	up_read(&pf_hints.lock);
 	if (now == key)
 		pf_store_tell(vm->domain_id, other, line);
 }
@@ -112,12 +116,28 @@ static void pf_peer_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_p
 	folio_put(folio);
 }
 
+/* As pf_range_threshold(); while the peer is scanned it is not known how often it came back. */
+static unsigned int pf_peers_threshold(struct pf_vm *vm, struct pf_vm *peer,
+				       const struct pf_peers *peers)
+{
+	unsigned int pages = READ_ONCE(pf_knobs.huge_pages);
+	unsigned long start = peers->first << PAGE_SHIFT;
+
+	if (peer == vm)
+		return pf_range_threshold(vm, start);
+	if (mutex_trylock(&peer->turn_lock)) {
+		pages = pf_range_threshold(peer, start);
+		mutex_unlock(&peer->turn_lock);
+	}
+	return pages;
+}
+
 /*
  * A huge page that too few of its pages would be folded of stays whole, and then a frame would have
  * but one mapping: it would cost something and save nothing. Whoever finds its like elsewhere must
  * not be led here again.
  */
-static void pf_peers_spare_huge(struct pf_peers *peers)
+static void pf_peers_spare_huge(struct pf_vm *vm, struct pf_vm *peer, struct pf_peers *peers)
 {
 	unsigned int k, equal = 0, huge = 0;
 
@@ -125,12 +145,27 @@ static void pf_peers_spare_huge(struct pf_peers *peers)
 		equal += peers->pair[k].equal;
 		huge |= peers->pair[k].huge;
 	}
-	if (!huge || equal >= READ_ONCE(pf_knobs.huge_pages))
+	if (!huge || equal >= pf_peers_threshold(vm, peer, peers))
 		return;
 	for (k = 0; k < peers->nr; k++) {
 		peers->pair[k].stale |= peers->pair[k].equal;
 		peers->pair[k].equal = false;
 	}
+}
+
+/*
+ * The peer's range could not be looked at. If that is not for want of a mapping there, its hints
+ * may be right, and this range is looked at again in the next pass.
+ */
+static void pf_peers_unseen(struct pf_worker *worker, struct pf_peers *peers, int err)
+{
+	unsigned int k;
+
+	if (err == -EFAULT || err == -EINVAL)
+		return;
+	for (k = 0; k < peers->nr; k++)
+		peers->pair[k].stale = false;
+	worker->turn.count[err == -ENOMEM ? PF_SKIP_NOMEM : PF_SKIP_BUSY] += peers->nr;
 }
 
 /* Compare the pairs of @peers, whose other pages belong to @peer. */
@@ -139,18 +174,25 @@ static void pf_peers_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_
 {
 	struct pf_snapshot *snap = &worker->peer_snap;
 	unsigned int k;
+	int err;
 
-	if (pf_snapshot_take(snap, peer->watch.mm, peers->first << PAGE_SHIFT, peers->span))
+	/* A peer that hangs holds up its own scan, and nobody else's. */
+	err = pf_snapshot_take_by(snap, peer->watch.mm, peers->first << PAGE_SHIFT, peers->span,
+				  peer == vm ? pf_mm_read_lock : pf_mm_read_try);
+	if (err) {
+		pf_peers_unseen(worker, peers, err);
 		return;
+	}
 	for (k = 0; k < peers->nr; k++) {
 		struct pf_pair *pair = &peers->pair[k];
 		unsigned int at = pair->place.page - peers->first;
 
 		pf_peer_look(worker, vm, pair, at);
 		pair->huge = pf_snapshot_huge(snap, at);
+		cond_resched();
 	}
 	pf_snapshot_done(snap);
-	pf_peers_spare_huge(peers);
+	pf_peers_spare_huge(vm, peer, peers);
 	for (k = 0; k < peers->nr; k++)
 		if (peers->pair[k].equal)
 			__set_bit(peers->pair[k].i, worker->paired);
@@ -184,7 +226,7 @@ static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
 {
 	unsigned int k;
 
-	down_read(&pf_hint_lock);
+	down_read(&pf_hints.lock);
 	for (k = 0; k < worker->nr_pairs; k++)
 		if (worker->pair[k].stale)
 			pf_hint_del(&pf_hints, worker->key[worker->pair[k].i],
@@ -197,7 +239,7 @@ static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
 		worker->key[i] = pf_store_key(vm->domain_id, worker->page[i]);
 		pf_hint_add(&pf_hints, worker->key[i], pf_range_place(worker, vm, i));
 	}
-	up_read(&pf_hint_lock);
+	up_read(&pf_hints.lock);
 }
 
 /**
@@ -288,11 +330,12 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 			get_page(pair->frame);
 			worker->target[pair->i] = pair->frame;
 		}
-		down_read(&pf_hint_lock);
+		down_read(&pf_hints.lock);
 		pf_hint_del(&pf_hints, key, pair->place);
 		/* What was learnt since may have changed its key. */
 		pf_hint_frame(pf_store_key(vm->domain_id, pair->frame), pair->frame);
-		up_read(&pf_hint_lock);
+		up_read(&pf_hints.lock);
+		cond_resched();
 	}
 }
 
@@ -319,10 +362,7 @@ static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer,
 		worker->peer_target[at] = pair->frame;
 		pair->frame = NULL;
 	}
-	if (huge) {
-		turn->count[PF_STAT_HUGE_SPLITS]++;
-		trace_pagefold_huge_split(peer->pid, frames);
-	}
+	worker->fold.huge = huge;
 	pf_batch_fold(worker, peer, peers->first << PAGE_SHIFT, peers->span, worker->peer_target,
 		      NULL, turn);
 }
@@ -331,17 +371,23 @@ static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer,
 static void pf_peers_lock_and_fold(struct pf_worker *worker, struct pf_vm *vm,
 				   const struct pf_peers *peers)
 {
-	struct pf_vm *peer = pf_peers_get(vm, peers);
+	struct pf_vm *peer;
+	unsigned int k;
 
+	for (k = 0; k < peers->nr && !peers->pair[k].frame; k++)
+		;
+	peer = k < peers->nr ? pf_peers_get(vm, peers) : NULL;
 	if (!peer)
 		return;
 	if (peer == vm) {
 		pf_peers_fold(worker, peer, peers, &worker->turn);
-	} else if (mutex_trylock(&peer->turn_lock)) {
+	} else if (!pf_fault(PF_FAULT_PEER) && mutex_trylock(&peer->turn_lock)) {
 		if (!peer->removed && peer->domain_id == vm->domain_id)
 			pf_peers_fold(worker, peer, peers, &worker->peer_turn);
 		pf_stats_flush(&worker->peer_turn, &peer->stats);
 		mutex_unlock(&peer->turn_lock);
+	} else {
+		pf_region_miss(peer, peers->first << PAGE_SHIFT);
 	}
 	pf_peers_put(peer);
 }

@@ -19,6 +19,12 @@
 
 /* How often a look is tried again when the range changes under it. */
 #define PF_LOOK_TRIES	3
+/*
+ * Fresh pages are brought out in one of so many passes. The lock of a VM is held while each CPU
+ * does that, and those that are left come out by themselves when others follow them. Twice then:
+ * the core is content with its own CPU's if the page that it was asked for was among them.
+ */
+#define PF_DRAIN_PASSES	16
 
 static void pf_range_put(struct pf_worker *worker)
 {
@@ -156,8 +162,9 @@ static int pf_range_look_once(struct pf_worker *worker, struct pf_vm *vm, unsign
 		pf_range_put(worker);
 		return -EAGAIN;
 	}
-	if (fresh < nr && !vm->drained) {
-		vm->drained = true;
+	if (fresh < nr && vm->drains) {
+		vm->drains--;
+		vm->drain_pass = vm->pass_no + PF_DRAIN_PASSES;
 		pf_range_put(worker);
 		pf_fold_drain(&worker->fold, mm, start + fresh * PAGE_SIZE);
 		return -EAGAIN;
@@ -169,9 +176,11 @@ static int pf_range_look_once(struct pf_worker *worker, struct pf_vm *vm, unsign
 static int pf_range_look(struct pf_worker *worker, struct pf_vm *vm, unsigned long start,
 			 unsigned int nr)
 {
+	unsigned int drains = vm->drains;
 	int try, err = -EAGAIN;
 
-	for (try = 0; try < PF_LOOK_TRIES && err == -EAGAIN; try++)
+	/* A look that brought out fresh pages does not count. */
+	for (try = 0; try < PF_LOOK_TRIES + (int)(drains - vm->drains) && err == -EAGAIN; try++)
 		err = pf_range_look_once(worker, vm, start, nr);
 	if (err == -EAGAIN)
 		worker->turn.count[PF_SKIP_BUSY] += nr;
@@ -199,7 +208,7 @@ struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsig
  * @key: pf_store_key() of its content
  * @frame: the frame's page
  *
- * Context: caller holds pf_hint_lock.
+ * Context: caller holds pf_hints.lock.
  */
 void pf_hint_frame(u64 key, struct page *frame)
 {
@@ -248,7 +257,7 @@ static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *
  * @vm: whose page
  * @i: index of the page in the range
  *
- * Context: takes pf_hint_lock for reading.
+ * Context: takes pf_hints.lock for reading.
  * Return: the frame's page with a reference for the caller, or NULL.
  */
 struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
@@ -257,16 +266,16 @@ struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, uns
 	struct page *frame = NULL;
 	unsigned int k, nr;
 
-	down_read(&pf_hint_lock);
+	down_read(&pf_hints.lock);
 	nr = pf_hint_find(&pf_hints, worker->key[i], found);
 	for (k = 0; k < nr && !frame; k++)
 		if (found[k].vm == PF_HINT_FRAME)
 			frame = pf_range_look_frame(worker, vm, i, found[k]);
-	up_read(&pf_hint_lock);
+	up_read(&pf_hints.lock);
 	return frame;
 }
 
-/* Follow what the page's hints name, and leave its own. Caller holds pf_hint_lock. */
+/* Follow what the page's hints name, and leave its own. Caller holds pf_hints.lock. */
 static void pf_range_hint(struct pf_worker *worker, struct pf_vm *vm, unsigned int i)
 {
 	struct pf_place own = pf_range_place(worker, vm, i), found[PF_HINT_MAX_FOUND];
@@ -324,7 +333,7 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 
 	worker->nr_pairs = 0;
 	worker->news = 0;
-	down_read(&pf_hint_lock);
+	down_read(&pf_hints.lock);
 	for_each_set_bit(i, worker->framed, snap->nr) {
 		struct page *frame = pf_snapshot_page(snap, i);
 
@@ -337,7 +346,7 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 		pf_range_match(worker, vm, i);
 		cond_resched();
 	}
-	up_read(&pf_hint_lock);
+	up_read(&pf_hints.lock);
 }
 
 static void pf_target_put(struct page **target)
@@ -371,11 +380,8 @@ static bool pf_range_keep_huge(struct pf_worker *worker, struct pf_vm *vm, unsig
 		found += !!worker->target[i];
 	if (!found)
 		return false;
-	if (found >= pf_range_threshold(vm, worker->snap.start)) {
-		worker->turn.count[PF_STAT_HUGE_SPLITS]++;
-		trace_pagefold_huge_split(vm->pid, found);
+	if (found >= pf_range_threshold(vm, worker->snap.start))
 		return false;
-	}
 	worker->turn.count[PF_SKIP_HUGE_SPARSE] += found;
 	for (i = 0; i < worker->snap.nr; i++)
 		pf_target_put(&worker->target[i]);
@@ -389,7 +395,7 @@ static bool pf_range_keep_huge(struct pf_worker *worker, struct pf_vm *vm, unsig
  */
 static void pf_range_expel(struct pf_worker *worker, struct pf_vm *vm)
 {
-	unsigned int i, left = worker->foreign;
+	unsigned int i, left = worker->foreign, unfolded = 0;
 
 	for (i = 0; left && i < worker->snap.nr; i++) {
 		struct page *page = pf_snapshot_page(&worker->snap, i);
@@ -398,8 +404,11 @@ static void pf_range_expel(struct pf_worker *worker, struct pf_vm *vm)
 			continue;
 		left--;
 		if (!pf_unfold_copy(vm->watch.mm, worker->snap.start + i * PAGE_SIZE))
-			worker->turn.count[PF_STAT_UNFOLDS]++;
+			unfolded++;
 	}
+	worker->turn.count[PF_STAT_UNFOLDS] += unfolded;
+	if (unfolded)
+		trace_pagefold_unfold(vm->pid, unfolded);
 }
 
 #ifdef PF_DEBUG
@@ -421,6 +430,7 @@ static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
 		    !pf_unfold_page(vm->watch.mm, worker->snap.start + i * PAGE_SIZE))
 			worker->turn.count[PF_STAT_UNFOLDS]++;
 	}
+	worker->fold.huge = worker->huge;
 	pf_batch_fold(worker, vm, worker->snap.start, worker->snap.nr, worker->target, worker->page,
 		      &worker->turn);
 }
@@ -445,8 +455,8 @@ static u64 pf_range_events(const struct pf_worker *worker)
 {
 	const u64 *count = worker->turn.count;
 
-	return count[PF_STAT_FOLDS] + count[PF_STAT_ZERO_FOLDS] + count[PF_SKIP_FRESH] +
-	       count[PF_SKIP_BUSY] + count[PF_SKIP_CHANGED] + count[PF_SKIP_NOMEM];
+	return count[PF_STAT_FOLDS] + count[PF_STAT_ZERO_FOLDS] + count[PF_SKIP_BUSY] +
+	       count[PF_SKIP_CHANGED] + count[PF_SKIP_NOMEM];
 }
 
 /**
@@ -461,8 +471,11 @@ static u64 pf_range_events(const struct pf_worker *worker)
 void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long start, unsigned int nr)
 {
 	u64 events = pf_range_events(worker), changed = worker->turn.count[PF_SKIP_CHANGED];
-	/* Pairs with pf_hints_renew(): what changes from here on makes this look an old one. */
+	/* Pairs with pf_scan_look_anew(): what changes from here on makes this look an old one. */
 	u16 gen = smp_load_acquire(&pf_hints_gen);
+	/* What is fresh will be brought out with the next pass, or does not come out for long. */
+	u64 fresh = worker->turn.count[PF_SKIP_FRESH];
+	bool soon = vm->drains;
 	unsigned int pages;
 
 	if (pf_range_look(worker, vm, start, nr)) {
@@ -489,6 +502,7 @@ void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 	if (!pf_range_keep_huge(worker, vm, pf_pair_compare(worker, vm)))
 		pf_pair_make_frames(worker, vm);
 	pf_range_put_targets(worker);
+	worker->fold.huge = worker->huge;
 	pf_batch_fold(worker, vm, start, nr, worker->target, worker->page, &worker->turn);
 	pf_range_put(worker);
 	changed = worker->turn.count[PF_SKIP_CHANGED] - changed;
@@ -501,7 +515,8 @@ void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 	pf_region_settle(vm, &worker->snap, &(struct pf_settle) {
 		.pages = pages,
 		.news = worker->news,
-		.restless = worker->foreign || pf_range_events(worker) != events,
+		.restless = worker->foreign || pf_range_events(worker) != events ||
+			    (soon && worker->turn.count[PF_SKIP_FRESH] != fresh),
 		.gen = gen,
 		.most = READ_ONCE(pf_knobs.rest_passes),
 	});

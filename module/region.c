@@ -4,11 +4,11 @@
  *
  * Frames have no reverse map, and a write to one is the core's business, so nobody tells when a
  * page is folded no longer. The scan sees it: each visit of a region compares what is there with
- * what was, and the difference is pages that were written. An eighth of a byte for each page tells
+ * what was, and the difference is pages that were written. Two bits for each page tell
  * folded and zero pages apart from others; and a few bytes remember for how many passes the region
  * may be left alone. A region that rests counts as visited.
  *
- * Everything here is protected by the VM's turn_lock.
+ * Everything here but what was missed is protected by the VM's turn_lock.
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
@@ -54,7 +54,8 @@ static struct pf_region *pf_region_new(struct pf_vm *vm, unsigned long addr, uns
 	region->seen = seen;
 	/* Not what is now: nothing was left for it yet. */
 	region->gen = READ_ONCE(pf_hints_gen) - 1;
-	if (xa_err(xa_store(&vm->regions, pf_region_index(addr), region, PF_REGION_GFP))) {
+	if (pf_fault(PF_FAULT_REGION_SLOT) ||
+	    xa_err(xa_store(&vm->regions, pf_region_index(addr), region, PF_REGION_GFP))) {
 		kfree(region);
 		return NULL;
 	}
@@ -322,17 +323,26 @@ void pf_region_end_pass(struct pf_vm *vm)
 }
 
 /**
- * pf_region_unfolded() - note that all pages have private copies again
+ * pf_region_unfolded() - note that pages have private copies again
  * @vm: the VM
+ * @end: all pages below this address, ULONG_MAX for all
  */
-void pf_region_unfolded(struct pf_vm *vm)
+void pf_region_unfolded(struct pf_vm *vm, unsigned long end)
 {
 	struct pf_region *region;
 	unsigned long index;
 
 	xa_for_each(&vm->regions, index, region) {
-		pf_vm_add_folded(vm, -(long)bitmap_weight(region->frame, PF_REGION_PAGES), 0);
-		bitmap_zero(region->frame, PF_REGION_PAGES);
+		long frames = bitmap_weight(region->frame, PF_REGION_PAGES);
+
+		if (index << PF_REGION_SHIFT >= end)
+			break;
+		if (index < pf_region_index(end))
+			bitmap_zero(region->frame, PF_REGION_PAGES);
+		else
+			bitmap_clear(region->frame, 0, pf_region_offset(end));
+		frames -= bitmap_weight(region->frame, PF_REGION_PAGES);
+		pf_vm_add_folded(vm, -frames, 0);
 	}
 }
 
@@ -360,6 +370,43 @@ void pf_region_wake_all(struct pf_vm *vm)
 
 	xa_for_each(&vm->regions, index, region)
 		region->patience = (struct pf_patience) {};
+}
+
+/**
+ * pf_region_miss() - have a region looked at that its VM's scan is not to pass over
+ * @vm: the VM; others may be scanning it
+ * @addr: an address in the region
+ *
+ * Context: does not sleep.
+ */
+void pf_region_miss(struct pf_vm *vm, unsigned long addr)
+{
+	struct pf_missed *missed = &vm->missed;
+
+	spin_lock(&missed->lock);
+	if (missed->nr < PF_MISSED_MAX)
+		missed->index[missed->nr] = pf_region_index(addr);
+	WRITE_ONCE(missed->nr, min(missed->nr + 1, PF_MISSED_MAX + 1U));
+	spin_unlock(&missed->lock);
+}
+
+/**
+ * pf_region_wake_missed() - look at the regions that were missed in the next pass
+ * @vm: the VM
+ */
+void pf_region_wake_missed(struct pf_vm *vm)
+{
+	struct pf_missed *missed = &vm->missed;
+	unsigned int i, nr;
+
+	spin_lock(&missed->lock);
+	nr = missed->nr;
+	for (i = 0; i < min_t(unsigned int, nr, PF_MISSED_MAX); i++)
+		pf_region_wake(vm, missed->index[i] << PF_REGION_SHIFT);
+	WRITE_ONCE(missed->nr, 0);
+	spin_unlock(&missed->lock);
+	if (nr > PF_MISSED_MAX)
+		pf_region_wake_all(vm);
 }
 
 /**

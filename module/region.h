@@ -41,6 +41,21 @@ struct pf_region {
 
 struct pf_vm;
 
+/* More than so many regions are not told apart: all of them are looked at. */
+#define PF_MISSED_MAX		15
+
+/**
+ * struct pf_missed - regions that have something to fold, found by whoever could not do it
+ * @lock: protects the others; innermost
+ * @nr: how many, PF_MISSED_MAX + 1 for too many
+ * @index: which
+ */
+struct pf_missed {
+	spinlock_t lock;		/* innermost */
+	unsigned int nr;
+	unsigned long index[PF_MISSED_MAX];
+};
+
 /**
  * struct pf_settle - what looking at a range brought
  * @pages: how many of its pages could be folded
@@ -66,7 +81,9 @@ void pf_region_settle(struct pf_vm *vm, const struct pf_snapshot *snap,
 unsigned int pf_region_comebacks(struct pf_vm *vm, unsigned long addr);
 void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end);
 void pf_region_folded(struct pf_vm *vm, unsigned long addr, bool zero);
-void pf_region_unfolded(struct pf_vm *vm);
+void pf_region_unfolded(struct pf_vm *vm, unsigned long end);
+void pf_region_miss(struct pf_vm *vm, unsigned long addr);
+void pf_region_wake_missed(struct pf_vm *vm);
 void pf_region_wake(struct pf_vm *vm, unsigned long addr);
 void pf_region_wake_all(struct pf_vm *vm);
 void pf_region_end_pass(struct pf_vm *vm);

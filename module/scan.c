@@ -30,6 +30,8 @@
  * A VM without anything to scan is asked again after this time even if passes may follow at once.
  */
 #define PF_EMPTY_PASS_NS	(20 * NSEC_PER_MSEC)
+/* In a pass that brings out fresh pages it is done so often at most, see range.c. */
+#define PF_DRAINS		2
 /* What folding a page is taken to cost before it was measured. */
 #define PF_NS_PER_PAGE		20000
 #define PF_SCAN_NICE		5
@@ -53,9 +55,11 @@ struct pf_knobs pf_knobs = {
 	.fold_zero = true,
 };
 
-DECLARE_RWSEM(pf_hint_lock);
-struct pf_hint_table pf_hints;
+struct pf_hint_table pf_hints = { .lock = __RWSEM_INITIALIZER(pf_hints.lock) };
 u16 pf_hints_gen;
+
+/* Held by whoever fits the size of pf_hints. */
+static DEFINE_MUTEX(pf_hint_fit_lock);
 
 /* Protects the queue of VMs, the rounds, and what VMs add to pf_hint_pages. */
 static DEFINE_SPINLOCK(pf_turns_lock);
@@ -107,57 +111,85 @@ static bool pf_hints_may_take(u32 nr_buckets)
 
 static void pf_round_end(u64 round)
 {
-	down_write(&pf_hint_lock);
 	/* Hints of a region that rests are not refreshed, and are no worse for that. */
 	pf_hint_age(&pf_hints, round % (READ_ONCE(pf_knobs.rest_passes) + 1) == 0);
-	up_write(&pf_hint_lock);
 	atomic64_inc(&pf_totals.passes);
 }
 
-/* Have no region rest that was looked at before. Caller holds pf_hint_lock for writing. */
-static void pf_hints_renew(void)
+/**
+ * pf_scan_look_anew() - have nothing rest in the next pass
+ *
+ * For when what could be folded is no longer what it was.
+ */
+void pf_scan_look_anew(void)
 {
+	down_write(&pf_hints.lock);
 	/* Pairs with pf_range_scan(): who sees the new number sees what else is new. */
 	smp_store_release(&pf_hints_gen, pf_hints_gen + 1);
+	up_write(&pf_hints.lock);
 }
 
-/* Make the hint table as large as the VMs need it. */
-static int pf_hints_fit(void)
+static u64 pf_hints_served(void)
 {
 	u64 pages;
-	u32 want;
-	int err = 0;
 
 	spin_lock(&pf_turns_lock);
 	pages = pf_hint_pages;
 	spin_unlock(&pf_turns_lock);
-	if (pf_hint_table_want(READ_ONCE(pf_hints.nr_buckets), pages) ==
-	    READ_ONCE(pf_hints.nr_buckets) && !READ_ONCE(pf_hints.nr_old))
-		return 0;
-	down_write(&pf_hint_lock);
-	want = pf_hint_table_want(pf_hints.nr_buckets, pages);
+	return pages;
+}
+
+/* Give the hint table the size that fits @pages. Caller holds pf_hint_fit_lock. */
+static int pf_hints_resize(u64 pages)
+{
+	u32 want = pf_hint_table_want(pf_hints.nr_buckets, pages);
+	int err;
+
 	/* Of former buckets and fewer pages than then, the former buckets have to go. */
-	if (!pf_hints_may_take(want)) {
-		err = -ENOMEM;
-	} else if (want != pf_hints.nr_buckets ||
-		   pf_hint_table_bytes(&pf_hints) > pages * PF_HINT_MAX_BYTES_PER_PAGE) {
-		err = pf_hint_table_resize(&pf_hints, want, pages);
-		/* Whoever rests is looked at, to leave his hints in the new table. */
-		if (!err)
-			pf_hints_renew();
-	}
-	up_write(&pf_hint_lock);
+	if (want == pf_hints.nr_buckets &&
+	    (!pf_hints.nr_old ||
+	     pf_hint_table_bytes(&pf_hints) <= pages * PF_HINT_MAX_BYTES_PER_PAGE))
+		return 0;
+	if (!pf_hints_may_take(want))
+		return -ENOMEM;
+	err = pf_hint_table_resize(&pf_hints, want, pages);
+	/* Whoever rests is looked at, to leave his hints in the new table. */
+	if (!err)
+		pf_scan_look_anew();
 	return err;
 }
 
-/* Have the hint table serve @pages for this VM from now on. */
-static int pf_hints_serve(struct pf_vm *vm, u64 pages)
+/* Make the hint table as large as the VMs need it; unless somebody is at it, if not to @wait. */
+static int pf_hints_fit(bool wait)
+{
+	u64 pages;
+	int err;
+
+	do {
+		/* In the middle of a resize there may be no table for a moment. */
+		if (wait)
+			mutex_lock(&pf_hint_fit_lock);
+		else if (!mutex_trylock(&pf_hint_fit_lock))
+			return 0;
+		pages = pf_hints_served();
+		err = pf_hints_resize(pages);
+		mutex_unlock(&pf_hint_fit_lock);
+		/* Who came meanwhile and did not wait leaves it to us. */
+	} while (!err && pages != pf_hints_served());
+	return err;
+}
+
+/* Have the hint table serve @pages for this VM from now on, none once it is removed. */
+static int pf_hints_serve(struct pf_vm *vm, u64 pages, bool wait)
 {
 	spin_lock(&pf_turns_lock);
+	/* A turn of it may still be under way. */
+	if (!vm->turn.share)
+		pages = 0;
 	pf_hint_pages += pages - vm->hint_pages;
 	vm->hint_pages = pages;
 	spin_unlock(&pf_turns_lock);
-	return pf_hints_fit();
+	return pf_hints_fit(wait);
 }
 
 /*
@@ -173,14 +205,20 @@ static u64 pf_hints_pages(struct pf_vm *vm)
 	return max_t(u64, pages, PF_HINT_PAGES_MIN);
 }
 
-/* Follow the VM's memory when it has grown or shrunk by a good part. */
+/* Follow the VM's memory when it has grown or shrunk by more than a little. */
 static void pf_hints_follow(struct pf_worker *worker, struct pf_vm *vm)
 {
-	u64 pages = pf_hints_pages(vm), slack = vm->hint_pages / 8 + PF_HINT_PAGES_MIN;
+	u64 pages = pf_hints_pages(vm), slack = vm->hint_pages / 64 + PF_HINT_PAGES_MIN;
 
 	if (pages <= vm->hint_pages + slack && pages + slack >= vm->hint_pages)
 		return;
-	if (pf_hints_serve(vm, pages))
+	/*
+	 * A smaller table would lose what this pass has left in it, and what is folded meanwhile
+	 * only makes the VM seem smaller.
+	 */
+	if (vm->cursor && pages < vm->hint_pages)
+		return;
+	if (pf_hints_serve(vm, pages, false))
 		worker->turn.count[PF_SKIP_NOMEM]++;
 }
 
@@ -198,7 +236,7 @@ void pf_scan_add(struct pf_vm *vm)
 	pf_round_left++;
 	spin_unlock(&pf_turns_lock);
 	/* Without memory for hints now there may be some when the VM begins its next pass. */
-	if (pf_hints_serve(vm, pf_hints_pages(vm)))
+	if (pf_hints_serve(vm, pf_hints_pages(vm), true))
 		atomic64_inc(&pf_totals.count[PF_SKIP_NOMEM]);
 	pf_scan_kick();
 }
@@ -224,7 +262,7 @@ void pf_scan_del(struct pf_vm *vm)
 	spin_unlock(&pf_turns_lock);
 	if (over)
 		pf_round_end(over);
-	pf_hints_serve(vm, 0);
+	pf_hints_serve(vm, 0, true);
 }
 
 /**
@@ -236,18 +274,6 @@ void pf_scan_wake_vms(void)
 	pf_turn_wake_all(&pf_turns);
 	spin_unlock(&pf_turns_lock);
 	pf_scan_kick();
-}
-
-/**
- * pf_scan_look_anew() - have nothing rest in the next pass
- *
- * For when what could be folded is no longer what it was.
- */
-void pf_scan_look_anew(void)
-{
-	down_write(&pf_hint_lock);
-	pf_hints_renew();
-	up_write(&pf_hint_lock);
 }
 
 /**
@@ -273,7 +299,7 @@ void pf_scan_set_share(struct pf_vm *vm, u32 share)
 }
 
 /*
- * Is a VM scanned before others? If it begins to be, all of it is looked at in its next pass.
+ * Is a VM scanned before others? If it begins to be, all of it is looked at once more.
  * Caller holds pf_turns_lock.
  */
 static bool pf_scan_judge(struct pf_vm *vm)
@@ -303,6 +329,11 @@ void pf_scan_heed_target(struct pf_vm *vm)
 		pf_scan_kick();
 }
 
+static u64 pf_pass_interval_ns(void)
+{
+	return (u64)READ_ONCE(pf_knobs.pass_interval_ms) * NSEC_PER_MSEC;
+}
+
 /* Take the VM whose turn it is, with a reference; or say how long to wait. */
 static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
 {
@@ -319,12 +350,20 @@ static struct pf_vm *pf_scan_next_vm(u64 *wait_ns)
 	return vm;
 }
 
-/* Put a VM back behind its turn. */
-static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns)
+/*
+ * Put a VM back behind its turn: not before @due_ns, nor before its pass that began at @pass_ns and
+ * is over now is as old as a pass has to be; 0 for none.
+ */
+static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns, u64 pass_ns)
 {
 	spin_lock(&pf_turns_lock);
 	/* A share of 0: it was removed meanwhile. */
 	if (vm->turn.share) {
+		/* Under the lock: whoever shortens the interval wakes only those that are back. */
+		if (pass_ns)
+			due_ns = max(due_ns, pass_ns + pf_pass_interval_ns());
+		if (due_ns <= ktime_get_ns())
+			due_ns = 0;
 		pf_turn_charge(&vm->turn, used_ns);
 		pf_scan_judge(vm);
 		pf_turn_add(&pf_turns, &vm->turn, due_ns);
@@ -375,17 +414,13 @@ static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *v
 	return vma ? (end - *start) >> PAGE_SHIFT : 0;
 }
 
-/* A pass of this VM is over. Returns when the next one may begin, 0 for at once. */
-static u64 pf_pass_end(struct pf_vm *vm)
+/* A pass of this VM is over. */
+static void pf_pass_end(struct pf_vm *vm)
 {
-	u64 interval_ns = (u64)READ_ONCE(pf_knobs.pass_interval_ms) * NSEC_PER_MSEC;
-	u64 now_ns = ktime_get_ns(), due_ns = vm->pass_begin_ns + interval_ns;
 	u64 over = 0;
 
 	pf_region_end_pass(vm);
 	trace_pagefold_vm_pass(vm->pid, vm->folded_pages);
-	if (!vm->pass_ranges)
-		due_ns = max(due_ns, now_ns + PF_EMPTY_PASS_NS);
 	WRITE_ONCE(vm->eligible_pages, vm->eligible_now);
 	WRITE_ONCE(vm->passes, vm->passes + 1);
 	vm->cursor = 0;
@@ -399,7 +434,6 @@ static u64 pf_pass_end(struct pf_vm *vm)
 	spin_unlock(&pf_turns_lock);
 	if (over)
 		pf_round_end(over);
-	return due_ns > now_ns ? due_ns : 0;
 }
 
 static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
@@ -410,10 +444,8 @@ static void pf_pass_begin(struct pf_worker *worker, struct pf_vm *vm)
 	vm->eligible_now = 0;
 	vm->scanned_last = vm->scanned_now;
 	vm->scanned_now = 0;
-	vm->drained = false;
-	if (xchg(&vm->awake, false))
-		pf_region_wake_all(vm);
-	if (pf_hints_fit())
+	vm->drains = (s32)(vm->pass_no - vm->drain_pass) < 0 ? 0 : PF_DRAINS;
+	if (pf_hints_fit(false))
 		worker->turn.count[PF_SKIP_NOMEM]++;
 }
 
@@ -436,24 +468,25 @@ static bool pf_scan_rest(struct pf_worker *worker, struct pf_vm *vm, unsigned lo
 	return true;
 }
 
-/* Scan a piece of the VM. Caller holds its turn_lock. Returns as pf_pass_end(), 0 within a pass. */
-static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
+/* Scan a piece of the VM. Caller holds its turn_lock. Returns whether its pass is over. */
+static bool pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
 {
 	unsigned int ranges = 0, pages = 0, rests = 0, nr;
 	unsigned long start;
-	u64 due_ns = 0;
 
 	if (!vm->cursor)
 		pf_pass_begin(worker, vm);
+	/* In the middle of a pass too: what is still to come need not wait for the next one. */
+	if (READ_ONCE(vm->awake) && xchg(&vm->awake, false))
+		pf_region_wake_all(vm);
+	if (READ_ONCE(vm->missed.nr))
+		pf_region_wake_missed(vm);
 	pf_hints_follow(worker, vm);
 	while (pages < PF_REGION_PAGES && ranges < PF_TURN_RANGES && rests < PF_TURN_RESTS &&
 	       !kthread_should_stop()) {
 		nr = pf_scan_next_range(worker, vm, &start);
-		if (!nr) {
-			if (!fatal_signal_pending(current))
-				due_ns = pf_pass_end(vm);
-			break;
-		}
+		if (!nr)
+			return !fatal_signal_pending(current);
 		vm->eligible_now += nr;
 		vm->pass_ranges++;
 		if (pf_scan_rest(worker, vm, start, nr)) {
@@ -464,7 +497,7 @@ static u64 pf_turn_scan(struct pf_worker *worker, struct pf_vm *vm)
 		pages += nr;
 		ranges++;
 	}
-	return due_ns;
+	return false;
 }
 
 /* Pages that this turn brought. */
@@ -475,16 +508,21 @@ static u64 pf_turn_found(const struct pf_worker *worker)
 
 static void pf_turn_run(struct pf_worker *worker, struct pf_vm *vm)
 {
-	u64 begin_ns = pf_thread_cpu_ns(), due_ns = 0, used_ns;
+	u64 begin_ns = pf_thread_cpu_ns(), due_ns = 0, pass_ns = 0, used_ns;
+	bool over = false;
 	u64 scanned;
 
 	if (!mutex_trylock(&vm->turn_lock)) {
 		/* It is being unfolded, which may take long: others must not wait for it. */
-		pf_scan_put_vm(vm, NSEC_PER_USEC, ktime_get_ns() + PF_EMPTY_PASS_NS);
+		pf_scan_put_vm(vm, NSEC_PER_USEC, ktime_get_ns() + PF_EMPTY_PASS_NS, 0);
 		return;
 	}
 	if (!vm->removed && pf_vm_get_users(vm)) {
-		due_ns = pf_turn_scan(worker, vm);
+		over = pf_turn_scan(worker, vm);
+		if (over) {
+			pass_ns = vm->pass_begin_ns;
+			due_ns = vm->pass_ranges ? 0 : ktime_get_ns() + PF_EMPTY_PASS_NS;
+		}
 		pf_vm_put_users(vm);
 	} else {
 		/* It is being removed; do not spin on it until then. */
@@ -496,11 +534,14 @@ static void pf_turn_run(struct pf_worker *worker, struct pf_vm *vm)
 	vm->scanned_now += scanned;
 	pf_cadence_found(&worker->cadence, scanned, pf_turn_found(worker));
 	pf_stats_flush(&worker->turn, &vm->stats);
+	/* Last: who sees that a pass is over sees what it counted. */
+	if (over)
+		pf_pass_end(vm);
 	mutex_unlock(&vm->turn_lock);
 	/*
 	 * The clock of a thread moves by ticks at the least; a turn costs something all the same.
 	 */
-	pf_scan_put_vm(vm, max_t(u64, used_ns, NSEC_PER_USEC), due_ns);
+	pf_scan_put_vm(vm, max_t(u64, used_ns, NSEC_PER_USEC), due_ns, pass_ns);
 }
 
 /* Begin anew with another budget. */
@@ -553,6 +594,7 @@ static int pf_worker_run(void *data)
 	set_freezable();
 	/* From pf_scan_stop(): ends a wait for a lock of a VM. */
 	allow_kernel_signal(SIGKILL);
+	complete(&worker->ready);
 	set_user_nice(current, PF_SCAN_NICE);
 	pf_worker_set_percent(worker);
 	while (!kthread_should_stop()) {
@@ -576,6 +618,7 @@ static struct pf_worker *pf_worker_new(unsigned int no)
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
 	worker->ns_per_page = PF_NS_PER_PAGE;
+	init_completion(&worker->ready);
 	worker->task = kthread_run(pf_worker_run, worker, "pagefold/%u", no);
 	if (IS_ERR(worker->task)) {
 		int err = PTR_ERR(worker->task);
@@ -583,6 +626,8 @@ static struct pf_worker *pf_worker_new(unsigned int no)
 		kvfree(worker);
 		return ERR_PTR(err);
 	}
+	/* A signal that comes before it is allowed is lost. */
+	wait_for_completion(&worker->ready);
 	return worker;
 }
 

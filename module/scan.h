@@ -3,6 +3,8 @@
 #ifndef PF_SCAN_H
 #define PF_SCAN_H
 
+#include <linux/completion.h>
+
 #include "cadence.h"
 #include "fold.h"
 #include "frame.h"
@@ -60,6 +62,7 @@ struct pf_pair {
 /**
  * struct pf_worker - a scan thread and its room to work in
  * @task: the thread
+ * @ready: a signal that is sent to it arrives
  * @cadence: its budget
  * @percent: what the budget was made for
  * @cpu_ns: CPU time that it has accounted for
@@ -89,6 +92,7 @@ struct pf_pair {
  */
 struct pf_worker {
 	struct task_struct *task;
+	struct completion ready;
 	struct pf_cadence cadence;
 	unsigned int percent;
 	u64 cpu_ns;
@@ -120,8 +124,6 @@ struct pf_worker {
 /* Ranges for which keys are not trusted. */
 #define PF_DOUBT_RANGES	64
 
-/* The hint table, against its own resize: shared to use it, exclusive to resize. */
-extern struct rw_semaphore pf_hint_lock;
 extern struct pf_hint_table pf_hints;
 /* A region that was last looked at under another number does not rest: its hints may be lost. */
 extern u16 pf_hints_gen;

@@ -9,6 +9,7 @@
 #include <linux/mmap_lock.h>
 
 #include "fault.h"
+#include "mmlock.h"
 #include "snapshot.h"
 
 static bool pf_snapshot_invalidate(struct mmu_interval_notifier *watch,
@@ -79,6 +80,45 @@ static int pf_snapshot_read(struct pf_snapshot *snap, unsigned long start, unsig
 }
 
 /**
+ * pf_snapshot_take_by() - as pf_snapshot_take(), with the caller's way to wait for the mmap lock
+ * @snap: filled
+ * @mm: whose range; the caller holds a reference on its users
+ * @start: address of the first page
+ * @nr: how many pages, 1..PF_REGION_PAGES, all in one region
+ * @lock: takes it for reading, or gives an error: see mmlock.c
+ *
+ * Context: as @lock; may sleep until an invalidation under way has ended.
+ * Return: as pf_snapshot_take(), or the error of @lock.
+ */
+int pf_snapshot_take_by(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
+			unsigned int nr, int (*lock)(struct mm_struct *mm))
+{
+	int err;
+
+	if (pf_fault(PF_FAULT_NOTIFIER))
+		return -ENOMEM;
+	/* Who has it for writing as a rule invalidates, and that is waited for below. */
+	err = lock(mm);
+	if (err)
+		return err;
+	mmap_read_unlock(mm);
+	err = mmu_interval_notifier_insert(&snap->watch, mm, start, (unsigned long)nr * PAGE_SIZE,
+					   &pf_snapshot_ops);
+	if (err)
+		return err;
+
+	snap->seq = mmu_interval_read_begin(&snap->watch);
+	err = lock(mm);
+	if (!err) {
+		err = pf_snapshot_read(snap, start, nr);
+		mmap_read_unlock(mm);
+	}
+	if (err)
+		mmu_interval_notifier_remove(&snap->watch);
+	return err;
+}
+
+/**
  * pf_snapshot_take() - read what a range maps
  * @snap: filled
  * @mm: whose range; the caller holds a reference on its users
@@ -89,29 +129,13 @@ static int pf_snapshot_read(struct pf_snapshot *snap, unsigned long start, unsig
  *
  * Context: takes the mmap lock for reading; may sleep.
  * Return: 0, and the caller calls pf_snapshot_done(); -EAGAIN when the range keeps changing;
- * -ENOMEM; -EINTR when the thread is to stop; -EFAULT or -EINVAL when nothing is mapped there.
+ * -ENOMEM; -EINTR when the thread is to stop, or the module goes; -EFAULT or -EINVAL when nothing
+ * is mapped there.
  */
 int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
 		     unsigned int nr)
 {
-	int err;
-
-	if (pf_fault(PF_FAULT_NOTIFIER))
-		return -ENOMEM;
-	err = mmu_interval_notifier_insert(&snap->watch, mm, start, (unsigned long)nr * PAGE_SIZE,
-					   &pf_snapshot_ops);
-	if (err)
-		return err;
-
-	snap->seq = mmu_interval_read_begin(&snap->watch);
-	err = mmap_read_lock_killable(mm);
-	if (!err) {
-		err = pf_snapshot_read(snap, start, nr);
-		mmap_read_unlock(mm);
-	}
-	if (err)
-		mmu_interval_notifier_remove(&snap->watch);
-	return err;
+	return pf_snapshot_take_by(snap, mm, start, nr, pf_mm_read_lock);
 }
 
 /**

@@ -95,6 +95,8 @@ static inline bool pf_snapshot_valid(struct pf_snapshot *snap)
 
 int pf_snapshot_take(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
 		     unsigned int nr);
+int pf_snapshot_take_by(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
+			unsigned int nr, int (*lock)(struct mm_struct *mm));
 int pf_snapshot_take_locked(struct pf_snapshot *snap, struct mm_struct *mm, unsigned long start,
 			    unsigned int nr);
 void pf_snapshot_done(struct pf_snapshot *snap);

@@ -102,7 +102,10 @@ static unsigned long pf_pool_free_all(void)
 	return nr;
 }
 
-/* A page on @node, one of a block if there is one to be had. */
+/*
+ * A page on @node, one of a block if there is one to be had. A block of another node would be kept
+ * for pages of that one, and the next frame would take another.
+ */
 static struct page *pf_pool_alloc(int node)
 {
 	struct page *page;
@@ -115,7 +118,7 @@ static struct page *pf_pool_alloc(int node)
 	if (page)
 		return page;
 	page = pf_fault(PF_FAULT_FRAME_BLOCK) ? NULL :
-		alloc_pages_node(node, PF_BLOCK_GFP | here, PF_POOL_ORDER);
+		alloc_pages_node(node, PF_BLOCK_GFP | __GFP_THISNODE, PF_POOL_ORDER);
 	if (!page)
 		return alloc_pages_node(node, PF_FRAME_GFP | here, 0);
 	split_page(page, PF_POOL_ORDER);
@@ -268,14 +271,21 @@ static void pf_store_reap_later(void)
 	queue_delayed_work(system_dfl_wq, &pf_store_reap_work, PF_REAP_INTERVAL);
 }
 
-/* Add @copy to the tree, or find that its like is there. Consumes @frame and @copy if so. */
+/*
+ * Add @copy to the tree, or find that its like is there. Consumes @frame and @copy if so. NULL when
+ * what is there has all the references that it may have.
+ */
 static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
 {
+	struct page *page = NULL;
 	struct pf_frame *there;
 
 	down_write(&pf_store_lock);
 	there = pf_frame_add(&pf_store_tree, frame);
-	get_page(there->page);
+	if (page_count(there->page) < PF_FRAME_REFS_MAX) {
+		page = there->page;
+		get_page(page);
+	}
 	/* From now on hints to it are believed, see pf_store_look(). */
 	page_folio(there->page)->index = PF_FRAME_LISTED;
 	up_write(&pf_store_lock);
@@ -286,7 +296,7 @@ static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
 	}
 	kmem_cache_free(pf_frame_cache, frame);
 	pf_store_drop(copy);
-	return there->page;
+	return page;
 }
 
 /**
@@ -308,7 +318,8 @@ u64 pf_store_hash(struct page *page)
  * @page: behind a reference; if it changes meanwhile the frame has what it held for a moment
  *
  * Context: takes pf_store_lock; may sleep.
- * Return: the frame's page with a reference for the caller; NULL for want of memory.
+ * Return: the frame's page with a reference for the caller; NULL for want of memory, or when more
+ * pages than can be counted share it.
  */
 struct page *pf_store_add(u32 domain, struct page *page)
 {
@@ -353,9 +364,10 @@ struct page *pf_store_new_private(u32 domain, struct page *page)
 
 static void pf_store_del(struct pf_frame *frame)
 {
-	pf_frame_del(&pf_store_tree, frame);
 	trace_pagefold_frame_free(frame->key.domain);
 	pf_store_drop(frame->page);
+	/* Last: who reads that there are none finds all of them freed. */
+	pf_frame_del(&pf_store_tree, frame);
 	kmem_cache_free(pf_frame_cache, frame);
 }
 

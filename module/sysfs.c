@@ -11,6 +11,7 @@
 #include <linux/sysfs.h>
 
 #include "fault_knobs.h"
+#include "mmlock.h"
 #include "parse.h"
 #include "patience.h"
 #include "scan.h"
@@ -39,6 +40,8 @@ static int pf_control_scan(void)
 
 	if (pf_run == PF_RUN_SCAN)
 		return 0;
+	if (pf_mm_exiting())
+		return -ENODEV;
 	err = pf_scan_start(pf_threads);
 	if (!err)
 		WRITE_ONCE(pf_run, PF_RUN_SCAN);
@@ -347,6 +350,14 @@ static u64 pf_saved_bytes(void)
 	return pf_saved_pages(pf_folded_pages(), pf_zero_pages()) * PAGE_SIZE;
 }
 
+/* Frames that nobody maps any more, until they are found. */
+static u64 pf_unused_bytes(void)
+{
+	u64 frames = pf_store_frames(), folded = pf_folded_pages();
+
+	return (frames - min(frames, folded)) * PAGE_SIZE;
+}
+
 static u64 pf_metadata_bytes(void)
 {
 	return pf_scan_bytes() + pf_store_bytes();
@@ -359,7 +370,8 @@ PF_NUMBER(folded_pages, "%llu", pf_folded_pages());
 PF_NUMBER(zero_pages, "%llu", pf_zero_pages());
 PF_NUMBER(saved_bytes, "%llu", pf_saved_bytes());
 PF_NUMBER(metadata_bytes, "%llu", pf_metadata_bytes());
-PF_NUMBER(general_profit_bytes, "%lld", (s64)(pf_saved_bytes() - pf_metadata_bytes()));
+PF_NUMBER(general_profit_bytes, "%lld",
+	  (s64)(pf_saved_bytes() - pf_metadata_bytes() - pf_unused_bytes()));
 PF_NUMBER(passes, "%llu", (u64)atomic64_read(&pf_totals.passes));
 PF_NUMBER(frames_allocated, "%lu", pf_store_allocated());
 PF_NUMBER(frames_freed, "%lu", pf_store_freed());
@@ -601,10 +613,13 @@ int pf_sysfs_add_files(void)
  */
 void pf_sysfs_del_files(void)
 {
-	/* Also of those who wait for their turn now, and in files of VMs. */
-	pf_unfold_exit();
-	sysfs_remove_groups(pf_root, pf_groups);
+	/* Also of those who wait for a VM, be it for its memory or for a thread that scans it. */
+	pf_mm_exit();
+	mutex_lock(&pf_control_lock);
 	pf_scan_stop();
+	WRITE_ONCE(pf_run, PF_RUN_STOP);
+	mutex_unlock(&pf_control_lock);
+	sysfs_remove_groups(pf_root, pf_groups);
 }
 
 /**

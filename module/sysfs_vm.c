@@ -254,7 +254,7 @@ PF_VM_NUMBER(wss_ns, READ_ONCE(vm->wss.total_ns));
 	PF_VM_NUMBER(file, READ_ONCE(vm->stats.count[PF_STAT_##name]));
 PF_EVENTS(PF_VM_EVENT_FILE)
 
-#define PF_VM_LIST_EVENT(name, file)	&pf_attr_##file.attr,
+#define PF_VM_LIST_FILE(name, file)	&pf_attr_##file.attr,
 
 static struct attribute *pf_vm_attrs[] = {
 	&pf_attr_name.attr,
@@ -286,10 +286,30 @@ static struct attribute *pf_vm_attrs[] = {
 	&pf_attr_wss_sampled_pages.attr,
 	&pf_attr_wss_lost_pages.attr,
 	&pf_attr_wss_ns.attr,
-	PF_EVENTS(PF_VM_LIST_EVENT)
+	PF_EVENTS(PF_VM_LIST_FILE)
 	NULL
 };
-ATTRIBUTE_GROUPS(pf_vm);
+
+#define PF_VM_SKIP_FILE(name, file)	\
+	PF_VM_NUMBER(file, READ_ONCE(vm->stats.count[PF_SKIP_##name]));
+PF_SKIPS(PF_VM_SKIP_FILE)
+
+static struct attribute *pf_vm_skip_attrs[] = {
+	PF_SKIPS(PF_VM_LIST_FILE)
+	NULL
+};
+
+static const struct attribute_group pf_vm_group = { .attrs = pf_vm_attrs };
+static const struct attribute_group pf_vm_skip_group = {
+	.name = "skipped",
+	.attrs = pf_vm_skip_attrs,
+};
+
+static const struct attribute_group *pf_vm_groups[] = {
+	&pf_vm_group,
+	&pf_vm_skip_group,
+	NULL
+};
 
 const struct kobj_type pf_vm_ktype = {
 	.release = pf_vm_release,

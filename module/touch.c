@@ -25,6 +25,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/pagemap.h>
 
+#include "mmlock.h"
 #include "touch.h"
 
 /* Owner of no device memory: only its address counts. */
@@ -137,8 +138,9 @@ static int pf_touch_act(struct pf_touch *touch, bool arm)
 
 	if (!touch->nr)
 		return 0;
-	if (mmap_read_lock_killable(touch->mm))
-		return -EINTR;
+	err = pf_mm_read_soon(touch->mm);
+	if (err)
+		return err;
 	err = pf_touch_locked(touch, arm);
 	mmap_read_unlock(touch->mm);
 	return err;
@@ -158,7 +160,7 @@ static int pf_touch_act(struct pf_touch *touch, bool arm)
  * Context: takes the mmap lock for reading; the caller holds a reference on each folio, but no lock
  * of one and not the mmap lock; may sleep.
  * Return: 0; -EAGAIN when the range changed or the huge page is locked just now, and nothing was
- * dropped; -EINVAL when the mapping is of another kind.
+ * dropped; -EBUSY when the mmap lock is not to be had; -EINVAL when the mapping is of another kind.
  */
 int pf_touch_arm(struct pf_touch *touch)
 {

@@ -18,6 +18,7 @@
 #include <linux/sched/signal.h>
 
 #include "fault.h"
+#include "mmlock.h"
 #include "reserve.h"
 #include "snapshot.h"
 #include "store.h"
@@ -30,9 +31,8 @@
 /* As often the address space is walked; only who moves memory all the time gets there. */
 #define PF_UNFOLD_WALKS		64
 
-/* How many want the unfolding that a write of run began to end, and whether the module goes. */
+/* How many want the unfolding that a write of run began to end. */
 static atomic_t pf_unfold_cancels = ATOMIC_INIT(0);
-static bool pf_unfold_exiting;
 
 /**
  * pf_unfold_cancel_begin() - have whoever unfolds all VMs give up soon
@@ -50,14 +50,6 @@ void pf_unfold_cancel_begin(void)
 void pf_unfold_cancel_end(void)
 {
 	atomic_dec(&pf_unfold_cancels);
-}
-
-/**
- * pf_unfold_exit() - nothing is unfolded any more: the module goes
- */
-void pf_unfold_exit(void)
-{
-	WRITE_ONCE(pf_unfold_exiting, true);
 }
 
 #ifdef CONFIG_MEMCG
@@ -93,7 +85,7 @@ static bool pf_unfold_interrupted(const struct pf_unfold *unfold)
 {
 	bool told = unfold->spare ? fatal_signal_pending(current) : signal_pending(current);
 
-	return told || READ_ONCE(pf_unfold_exiting) ||
+	return told || pf_mm_exiting() ||
 	       (unfold->all && atomic_read(&pf_unfold_cancels));
 }
 
@@ -118,7 +110,7 @@ int pf_unfold_page(struct mm_struct *mm, unsigned long addr)
 
 	if (pf_fault(PF_FAULT_UNFOLD))
 		return -ENOMEM;
-	if (mmap_read_lock_killable(mm))
+	if (pf_mm_read_lock(mm))
 		return -EINTR;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr && vma_is_anonymous(vma))
@@ -154,26 +146,27 @@ static bool pf_unfold_wants(const struct pf_unfold *unfold, struct page *page)
  * Pages of mappings that may not be read (PROT_NONE) do not show in a snapshot. Look at one through
  * a forced get, which faults nothing in either. Returns 1 if it was folded, 0 if not, or an error.
  */
-static int pf_unfold_hidden(const struct pf_unfold *unfold, unsigned long addr)
+static int pf_unfold_hidden(struct pf_unfold *unfold, unsigned long addr)
 {
 	struct mm_struct *mm = unfold->mm;
 	struct page *page;
 	bool wanted;
 	long got;
 
-	if (mmap_read_lock_killable(mm))
+	if (pf_mm_read_lock(mm))
 		return -EINTR;
 	got = pf_get_user_pages_remote(mm, addr, 1, FOLL_FORCE | FOLL_NOFAULT | FOLL_GET, &page);
 	mmap_read_unlock(mm);
 	if (got != 1)
 		return 0;
 	wanted = pf_unfold_wants(unfold, page);
+	unfold->found |= wanted;
 	put_page(page);
 	return wanted ? pf_unfold_copy(mm, addr) ?: 1 : 0;
 }
 
 /* As pf_unfold_hidden(), with what the snapshot says of the page. */
-static int pf_unfold_seen(const struct pf_unfold *unfold, unsigned int i)
+static int pf_unfold_seen(struct pf_unfold *unfold, unsigned int i)
 {
 	const struct pf_snapshot *snap = unfold->snap;
 	unsigned long addr = snap->start + i * PAGE_SIZE;
@@ -184,12 +177,12 @@ static int pf_unfold_seen(const struct pf_unfold *unfold, unsigned int i)
 		return pf_unfold_hidden(unfold, addr);
 	if (!page || !pf_unfold_wants(unfold, page))
 		return 0;
+	unfold->found = true;
 	return pf_unfold_copy(unfold->mm, addr) ?: 1;
 }
 
 /* One round over a range: how many pages were found folded, or an error. */
-static int pf_unfold_range_once(const struct pf_unfold *unfold, unsigned long start,
-				unsigned int nr)
+static int pf_unfold_range_once(struct pf_unfold *unfold, unsigned long start, unsigned int nr)
 {
 	int err, found = 0;
 	unsigned int i;
@@ -203,6 +196,7 @@ static int pf_unfold_range_once(const struct pf_unfold *unfold, unsigned long st
 		if (err < 0)
 			return err;
 		found += err;
+		unfold->reached = max(unfold->reached, start + (i + 1) * PAGE_SIZE);
 	}
 	return found;
 }
@@ -237,7 +231,7 @@ static int pf_unfold_next(struct mm_struct *mm, unsigned long *addr)
 	struct vm_area_struct *vma;
 	unsigned long end = 0;
 
-	if (mmap_read_lock_killable(mm))
+	if (pf_mm_read_lock(mm))
 		return -EINTR;
 	while ((vma = find_vma(mm, *addr))) {
 		if (vma_is_anonymous(vma) && vma->anon_vma)
@@ -286,6 +280,9 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 	before = atomic_read(&moves->nr);
 	while (!pf_unfold_orphaned(mm) && (nr = pf_unfold_next(mm, &addr)) > 0) {
 		found = pf_unfold_range(unfold, addr, nr);
+		/* Who never had a frame of another domain need not stand still to be registered. */
+		if (found == -EBUSY && unfold->spare && !unfold->found)
+			found = 0;
 		if (found < 0)
 			return found;
 		unfold->pages += found;
@@ -296,8 +293,7 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 	}
 	if (nr < 0)
 		return nr;
-	/* Who never had a frame of another domain need not stand still to be registered. */
-	if (unfold->spare && !unfold->pages)
+	if (unfold->spare && !unfold->found)
 		return 0;
 	return any || atomic_read(&moves->nr) != before;
 }
@@ -318,5 +314,7 @@ int pf_unfold_mm(struct pf_unfold *unfold)
 	for (walks = 0; walks < PF_UNFOLD_WALKS && more > 0; walks++)
 		more = pf_unfold_walk(unfold);
 	WRITE_ONCE(unfold->moves->walk, ULONG_MAX);
+	if (!more)
+		unfold->reached = ULONG_MAX;
 	return more > 0 ? -EBUSY : more;
 }

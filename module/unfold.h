@@ -25,7 +25,9 @@ struct pf_moves {
  * @snap: room to work in
  * @all: it is one of all VMs, which pf_unfold_cancel_begin() ends
  * @spare: number of a domain whose frames may stay, 0 for none
+ * @found: there were some to unfold
  * @pages: how many were unfolded
+ * @reached: nothing is folded below this address, but what moved there meanwhile
  */
 struct pf_unfold {
 	struct mm_struct *mm;
@@ -33,12 +35,13 @@ struct pf_unfold {
 	struct pf_snapshot *snap;
 	bool all;
 	u32 spare;
+	bool found;
 	u64 pages;
+	unsigned long reached;
 };
 
 void pf_unfold_cancel_begin(void);
 void pf_unfold_cancel_end(void);
-void pf_unfold_exit(void);
 void pf_unfold_moved(struct pf_moves *moves, unsigned long end);
 int pf_unfold_mm(struct pf_unfold *unfold);
 int pf_unfold_page(struct mm_struct *mm, unsigned long addr);

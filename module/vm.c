@@ -4,7 +4,8 @@
  *
  * Registering pins nothing: an MMU notifier holds the mm structure, not its users, and says when
  * the address space goes, be it by exit, exec or a kill. The entry is removed by a work item then,
- * for the notifier is no place to wait for users of its sysfs files.
+ * for the notifier is no place to wait for users of its sysfs files; or before that by whoever
+ * registers what the process has become.
  *
  * Life: pf_vm_add() makes the VM known; references of its kobject keep it; the last one puts the
  * notifier, and the core frees it when nobody can be in a callback any more.
@@ -22,6 +23,7 @@
 #include "domain.h"
 #include "fault.h"
 #include "hint.h"
+#include "mmlock.h"
 #include "region.h"
 #include "scan.h"
 #include "snapshot.h"
@@ -41,15 +43,18 @@ static struct kset *pf_vm_set;
 static atomic_t pf_vms_alive = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(pf_vms_gone);
 
+/* When to try again to remove a VM of which a turn was under way. */
+#define PF_REAP_AGAIN		(HZ / 10)
+
 static void pf_vm_reap(struct work_struct *work);
-static DECLARE_WORK(pf_vm_reap_work, pf_vm_reap);
+static DECLARE_DELAYED_WORK(pf_vm_reap_work, pf_vm_reap);
 
 static void pf_vm_release_mm(struct mmu_notifier *watch, struct mm_struct *mm)
 {
 	struct pf_vm *vm = container_of(watch, struct pf_vm, watch);
 
 	WRITE_ONCE(vm->dead, true);
-	schedule_work(&pf_vm_reap_work);
+	mod_delayed_work(system_dfl_wq, &pf_vm_reap_work, 0);
 }
 
 /* munmap() says the same as mremap(), but then there is nothing to miss. */
@@ -230,6 +235,7 @@ static void pf_vm_setup(struct pf_vm *vm, const struct pf_vm_config *config,
 	vm->kobj.kset = pf_vm_set;
 	mutex_init(&vm->turn_lock);
 	spin_lock_init(&vm->name_lock);
+	spin_lock_init(&vm->missed.lock);
 	xa_init(&vm->regions);
 	pf_turn_init(&vm->turn, config->share);
 	strscpy(vm->name, config->name, sizeof(vm->name));
@@ -257,7 +263,9 @@ static int pf_vm_publish(struct pf_vm *vm)
 	list_add_tail(&vm->node, &pf_vms);
 	WRITE_ONCE(pf_nr_vms, pf_nr_vms + 1);
 	pf_scan_add(vm);
-	pf_wss_kick();
+	/* The thread looks at all of them each time, so it is not woken for each of them. */
+	if (pf_nr_vms == 1)
+		pf_wss_kick();
 	trace_pagefold_vm_add(vm->pid, pf_vm_resident_pages(vm));
 	return 0;
 
@@ -275,24 +283,42 @@ static void pf_vm_remove(struct pf_vm *vm)
 	list_del_init(&vm->node);
 	xa_erase(&pf_vms_by_pid, vm->pid);
 	xa_erase(&pf_vms_by_index, vm->index);
-	WRITE_ONCE(pf_nr_vms, pf_nr_vms - 1);
 	pf_scan_del(vm);
 	kobject_del(&vm->kobj);
-
 	mutex_lock(&vm->turn_lock);
 	vm->removed = true;
 	pf_region_free_all(vm);
 	mutex_unlock(&vm->turn_lock);
+	/* Last: who reads that there are none finds none, nor what was theirs. */
+	WRITE_ONCE(pf_nr_vms, pf_nr_vms - 1);
 	pf_vm_put(vm);
+}
+
+/*
+ * Remove a VM that may hang, unless a turn of it is under way: who removes keeps all others from
+ * being registered and removed. Caller holds pf_vms_lock. Returns whether it was removed.
+ */
+static bool pf_vm_try_remove(struct pf_vm *vm)
+{
+	if (!mutex_trylock(&vm->turn_lock))
+		return false;
+	/* Whoever waits for its lock in one of its files finds this, and is not waited for long. */
+	vm->removed = true;
+	mutex_unlock(&vm->turn_lock);
+	pf_vm_remove(vm);
+	return true;
 }
 
 static void pf_vm_reap_locked(void)
 {
 	struct pf_vm *vm, *next;
 
-	list_for_each_entry_safe(vm, next, &pf_vms, node)
+	list_for_each_entry_safe(vm, next, &pf_vms, node) {
 		if (READ_ONCE(vm->dead))
 			pf_vm_remove(vm);
+		else if (vm->unwanted && !pf_vm_try_remove(vm))
+			queue_delayed_work(system_dfl_wq, &pf_vm_reap_work, PF_REAP_AGAIN);
+	}
 }
 
 static void pf_vm_reap(struct work_struct *work)
@@ -309,18 +335,31 @@ static int pf_vm_add_locked(const struct pf_vm_config *config, struct mm_struct 
 	struct pf_vm *vm;
 	int err;
 
-	if (xa_load(&pf_vms_by_pid, config->pid))
-		pf_vm_reap_locked();
-	if (xa_load(&pf_vms_by_pid, config->pid))
+	vm = xa_load(&pf_vms_by_pid, config->pid);
+	/*
+	 * Of what the process was before it became another program we are told when the last user
+	 * of its memory is gone, and that may be ourselves.
+	 */
+	if (vm && !READ_ONCE(vm->dead) && !vm->unwanted && vm->watch.mm == mm)
 		return -EEXIST;
+	/* A turn of it may take long, and whoever registers a VM meanwhile can be told. */
+	if (vm && !pf_vm_try_remove(vm))
+		return -EAGAIN;
 	domain = pf_domain_get(config->domain);
 	if (!domain)
 		return -ENOMEM;
-	if (mmap_write_lock_killable(mm)) {
-		err = -EINTR;
+	/* Others are not to wait for a process that hangs. */
+	err = pf_mm_write_soon(mm);
+	if (err) {
+		err = err == -EBUSY ? -EAGAIN : err;
 		goto put_domain;
 	}
-	watch = mmu_notifier_get_locked(&pf_vm_watch_ops, mm);
+	/*
+	 * The first watch of a range would do the same, with a lock that nothing could end the wait
+	 * for.
+	 */
+	err = __mmu_notifier_register(NULL, mm);
+	watch = err ? ERR_PTR(err) : mmu_notifier_get_locked(&pf_vm_watch_ops, mm);
 	mmap_write_unlock(mm);
 	if (IS_ERR(watch)) {
 		err = PTR_ERR(watch);
@@ -379,10 +418,12 @@ static int pf_vm_unfold_locked(struct pf_vm *vm, bool all, u32 spare)
 	if (unfold.pages || !spare)
 		trace_pagefold_unfold(vm->pid, unfold.pages);
 	pf_stats_flush(&turn, &vm->stats);
-	if (!err && !spare)
-		pf_region_unfolded(vm);
+	if (!spare)
+		pf_region_unfolded(vm, unfold.reached);
 	/* Whatever it came to, it is not what was there when they were looked at. */
 	pf_region_wake_all(vm);
+	/* The copies are fresh. */
+	vm->drain_pass = vm->pass_no + 1;
 	kfree(unfold.snap);
 put_users:
 	pf_vm_put_users(vm);
@@ -533,7 +574,7 @@ put_vm:
 /*
  * A process may bring frames along: of the domain that it was in when it was unregistered, of its
  * parent's, or of an earlier load of the module. Whoever registers it waits until it shares with
- * its new domain alone, as far as it holds still for that.
+ * its new domain alone; if that cannot be had it is not registered.
  */
 static int pf_vm_expel(pid_t pid)
 {
@@ -547,13 +588,16 @@ static int pf_vm_expel(pid_t pid)
 		err = pf_vm_unfold_locked(vm, false, vm->domain_id);
 		mutex_unlock(&vm->turn_lock);
 	}
-	/* A process that changes its memory all the time is registered all the same. */
-	if (err == -ENOENT || err == -EBUSY)
+	if (err == -ENOENT)
 		err = 0;
 	if (err) {
+		/* No turn of it begins now; one that is under way may take as long as it hangs. */
+		WRITE_ONCE(vm->removed, true);
 		mutex_lock(&pf_vms_lock);
-		if (!list_empty(&vm->node))
-			pf_vm_remove(vm);
+		if (!list_empty(&vm->node) && !pf_vm_try_remove(vm)) {
+			vm->unwanted = true;
+			queue_delayed_work(system_dfl_wq, &pf_vm_reap_work, PF_REAP_AGAIN);
+		}
 		mutex_unlock(&pf_vms_lock);
 	}
 	pf_vm_put(vm);
@@ -569,24 +613,26 @@ static int pf_vm_expel(pid_t pid)
  * Context: takes pf_vms_lock, the VM's turn_lock and the mmap lock; sleeps, long where there is
  * much to unfold.
  * Return: 0; -ESRCH when there is no such process or it is exiting; -EINVAL for a kernel thread;
- * -EEXIST when it is registered; -ENOSPC when there are too many; -ENOMEM, also when there is none
- * to unfold with; -EINTR.
+ * -EEXIST when it is registered; -EBUSY when it may share with another domain still; -ENOSPC when
+ * there are too many; -ENOMEM, also when there is none to unfold with; -EINTR.
  */
 int pf_vm_add(const struct pf_vm_config *config)
 {
-	struct mm_struct *mm = pf_vm_mm_of(config->pid);
 	int err;
 
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
 	do {
+		struct mm_struct *mm;
+
 		mutex_lock(&pf_vms_lock);
-		err = pf_vm_add_locked(config, mm);
+		/* What it is now, and not what it was before somebody else registered it. */
+		mm = pf_vm_mm_of(config->pid);
+		err = IS_ERR(mm) ? PTR_ERR(mm) : pf_vm_add_locked(config, mm);
 		mutex_unlock(&pf_vms_lock);
+		if (!IS_ERR(mm))
+			mmput(mm);
 		if (err == -EAGAIN)
-			schedule_timeout_interruptible(1);
-	} while (err == -EAGAIN && !signal_pending(current));
-	mmput(mm);
+			schedule_timeout_killable(1);
+	} while (err == -EAGAIN && !fatal_signal_pending(current) && !pf_mm_exiting());
 	if (err)
 		return err == -EAGAIN ? -EINTR : err;
 	return pf_vm_expel(config->pid);
@@ -620,7 +666,7 @@ void pf_vm_exit(void)
 	/* Callbacks of processes that exit meanwhile may queue the work until they are all over. */
 	wait_event(pf_vms_gone, !atomic_read(&pf_vms_alive));
 	mmu_notifier_synchronize();
-	cancel_work_sync(&pf_vm_reap_work);
+	cancel_delayed_work_sync(&pf_vm_reap_work);
 	kset_unregister(pf_vm_set);
 	xa_destroy(&pf_vms_by_index);
 	xa_destroy(&pf_vms_by_pid);

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "eligible.h"
+#include "region.h"
 #include "stats.h"
 #include "target.h"
 #include "turn.h"
@@ -32,9 +33,11 @@ struct pf_domain;
  * @pass_begin_ns: when this pass began
  * @pass_ranges: ranges that this pass found to scan
  * @pass_no: number of this pass
- * @drained: fresh pages were brought to the LRU in this pass
- * @awake: no region rests in the next pass; set by anybody, taken when the pass begins
+ * @drain_pass: from this pass on fresh pages may be brought to the LRU
+ * @drains: how often that may be done in this pass
+ * @awake: every region is looked at once more; set by anybody, taken when a turn begins
  * @regions: struct pf_region by address in regions
+ * @missed: regions that are looked at once more
  * @wss: its working set
  * @target: how much memory it should use
  * @stats: counters
@@ -53,6 +56,7 @@ struct pf_domain;
  * @moves: of its memory while it is unfolded
  * @dead: the process is gone
  * @removed: no longer registered: must not be folded any more
+ * @unwanted: to be removed when no turn of it is under way; pf_vms_lock
  * @name: for people; name_lock
  * @name_lock: protects the name, and the pointer to the domain against readers
  */
@@ -69,10 +73,13 @@ struct pf_vm {
 	u64 pass_begin_ns;
 	unsigned long pass_ranges;
 	u32 pass_no;
-	bool drained;
+	u32 drain_pass;
+	unsigned int drains;
 	bool awake;
 	bool removed;
+	bool unwanted;
 	struct xarray regions;
+	struct pf_missed missed;
 	struct pf_wss wss;
 	struct pf_target target;
 	struct pf_stats stats;

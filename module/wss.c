@@ -22,12 +22,12 @@
 #include <linux/ktime.h>
 #include <linux/mmap_lock.h>
 #include <linux/random.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "eligible.h"
 #include "fault.h"
 #include "hash.h"
+#include "mmlock.h"
 #include "store.h"
 #include "touch.h"
 #include "trace.h"
@@ -132,7 +132,7 @@ static int pf_wss_look_once(struct pf_wss_thread *thread, struct mm_struct *mm, 
 	struct page *page;
 	int err;
 
-	err = pf_snapshot_take(&thread->snap, mm, addr, 1);
+	err = pf_snapshot_take_by(&thread->snap, mm, addr, 1, pf_mm_read_soon);
 	if (err)
 		return err;
 	thread->folio = NULL;
@@ -192,23 +192,28 @@ static int pf_wss_arm_found(struct pf_wss_thread *thread, struct mm_struct *mm,
 	return 0;
 }
 
-/* A sample is drawn: note what is there, and arm it. */
-static void pf_wss_arm(struct pf_wss_thread *thread, struct mm_struct *mm,
-		       struct pf_wss_sample *sample)
+/*
+ * A sample is drawn: note what is there, and arm it. Returns -EBUSY if that would have to wait for
+ * the VM, else 0: it may be lost.
+ */
+static int pf_wss_arm(struct pf_wss_thread *thread, struct mm_struct *mm,
+		      struct pf_wss_sample *sample)
 {
+	int err;
+
 	sample->there = false;
 	sample->active = false;
-	sample->lost = true;
-	if (pf_wss_look(thread, mm, sample->addr))
-		return;
-	sample->there = thread->folio;
-	if (sample->there) {
-		sample->hash = pf_store_hash(pf_snapshot_page(&thread->snap, 0));
-		sample->lost = pf_wss_arm_found(thread, mm, sample);
-	} else {
-		sample->lost = false;
+	err = pf_wss_look(thread, mm, sample->addr);
+	if (!err) {
+		sample->there = thread->folio;
+		if (sample->there) {
+			sample->hash = pf_store_hash(pf_snapshot_page(&thread->snap, 0));
+			err = pf_wss_arm_found(thread, mm, sample);
+		}
+		pf_wss_put(thread);
 	}
-	pf_wss_put(thread);
+	sample->lost = err;
+	return err == -EBUSY ? err : 0;
 }
 
 /* Has the content changed? What is new is taken for changed unless it is all zero. */
@@ -226,27 +231,42 @@ static bool pf_wss_written(struct pf_wss_thread *thread, const struct pf_wss_sam
 	return !zero;
 }
 
-static bool pf_wss_touched(struct pf_wss_thread *thread, struct mm_struct *mm,
-			   const struct pf_wss_sample *sample)
+/* Was it touched: 1, 0, or an error if that is not to be said. */
+static int pf_wss_touched(struct pf_wss_thread *thread, struct mm_struct *mm,
+			  const struct pf_wss_sample *sample)
 {
+	int err;
+
+	if (!thread->folio)
+		return 0;
 	if (pf_touch_seen(thread->folio, sample->active))
-		return true;
+		return 1;
 	pf_wss_touch_setup(thread, mm);
-	return !pf_touch_drop(&thread->touch) && pf_touch_seen(thread->folio, sample->active);
+	err = pf_touch_drop(&thread->touch);
+	return err ?: pf_touch_seen(thread->folio, sample->active);
 }
 
-/* The period is over: what became of the sample? */
-static void pf_wss_check(struct pf_wss_thread *thread, struct mm_struct *mm,
-			 const struct pf_wss_sample *sample, struct pf_wss_round *round)
+/* The period is over: what became of the sample? Returns as pf_wss_arm(). */
+static int pf_wss_check(struct pf_wss_thread *thread, struct mm_struct *mm,
+			const struct pf_wss_sample *sample, struct pf_wss_round *round)
 {
-	if (sample->lost || pf_wss_look(thread, mm, sample->addr))
-		return;
-	round->sampled++;
-	if (thread->folio) {
-		round->written += pf_wss_written(thread, sample);
-		round->touched += pf_wss_touched(thread, mm, sample);
-	}
+	int err, touched = 0;
+	bool written;
+
+	if (sample->lost)
+		return 0;
+	err = pf_wss_look(thread, mm, sample->addr);
+	if (err)
+		return err == -EBUSY ? err : 0;
+	written = thread->folio && pf_wss_written(thread, sample);
+	touched = pf_wss_touched(thread, mm, sample);
 	pf_wss_put(thread);
+	if (touched < 0)
+		return touched == -EBUSY ? touched : 0;
+	round->sampled++;
+	round->written += written;
+	round->touched += touched;
+	return 0;
 }
 
 static unsigned long pf_wss_pages_of(struct vm_area_struct *vma)
@@ -309,43 +329,51 @@ static bool pf_wss_make_room(struct pf_wss *wss)
 	return true;
 }
 
-/* Begin a round. */
-static void pf_wss_begin(struct pf_wss_thread *thread, struct pf_vm *vm)
+/*
+ * Begin a round. Returns -EBUSY if the VM's lock is not to be had, and it is to be asked again
+ * soon: all VMs would wait for one that this thread waits for.
+ */
+static int pf_wss_begin(struct pf_wss_thread *thread, struct pf_vm *vm)
 {
 	struct mm_struct *mm = vm->watch.mm;
 	struct pf_wss *wss = &vm->wss;
+	int err;
 	u32 i;
 
 	wss->begun = false;
 	if (!pf_wss_make_room(wss))
-		return;
-	mmap_read_lock(mm);
+		return 0;
+	err = pf_mm_read_soon(mm);
+	if (err)
+		return err;
 	wss->pages = pf_wss_count(mm);
 	wss->nr = min_t(u64, wss->room, wss->pages);
 	pf_wss_draw(wss, mm);
 	mmap_read_unlock(mm);
 
 	thread->huge = ULONG_MAX;
-	for (i = 0; i < wss->nr && !pf_wss_over(vm); i++) {
-		pf_wss_arm(thread, mm, &wss->sample[i]);
+	for (i = 0; i < wss->nr && !pf_wss_over(vm) && !err; i++) {
+		err = pf_wss_arm(thread, mm, &wss->sample[i]);
 		cond_resched();
 	}
 	/* Pages of one part only would not speak for all. */
-	wss->begun = i == wss->nr;
+	wss->begun = i == wss->nr && !err;
+	return err;
 }
 
 /* End the round. */
 static void pf_wss_end(struct pf_wss_thread *thread, struct pf_vm *vm, struct pf_wss_round *round)
 {
 	struct pf_wss *wss = &vm->wss;
+	int err = 0;
 	u32 i;
 
 	*round = (struct pf_wss_round) { .pages = wss->pages };
-	for (i = 0; i < wss->nr && !pf_wss_over(vm); i++) {
-		pf_wss_check(thread, vm->watch.mm, &wss->sample[i], round);
+	for (i = 0; i < wss->nr && !pf_wss_over(vm) && !err; i++) {
+		err = pf_wss_check(thread, vm->watch.mm, &wss->sample[i], round);
 		cond_resched();
 	}
-	if (i < wss->nr)
+	if (i < wss->nr || err)
 		return;
 	WRITE_ONCE(wss->sampled_pages, wss->sampled_pages + round->sampled);
 	WRITE_ONCE(wss->lost_pages, wss->lost_pages + wss->nr - round->sampled);
@@ -364,17 +392,22 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 {
 	struct pf_wss_round round = {};
 	struct pf_wss *wss = &vm->wss;
-	u64 begin_ns = ktime_get_ns();
+	u64 begin_ns = ktime_get_ns(), end_ns, used_ns;
+	bool late = false;
 
 	if (pf_vm_get_users(vm)) {
 		if (wss->begun)
 			pf_wss_end(thread, vm, &round);
-		pf_wss_begin(thread, vm);
+		late = pf_wss_begin(thread, vm);
 		pf_vm_put_users(vm);
 	}
-	wss->armed_ns = ktime_get_ns();
-	wss->busy_ns = wss->armed_ns - begin_ns;
-	WRITE_ONCE(wss->total_ns, wss->total_ns + wss->busy_ns);
+	end_ns = ktime_get_ns();
+	used_ns = end_ns - begin_ns;
+	wss->busy_ns = wss->late ? wss->busy_ns + used_ns : used_ns;
+	wss->late = late;
+	if (!late)
+		wss->armed_ns = end_ns;
+	WRITE_ONCE(wss->total_ns, wss->total_ns + used_ns);
 	trace_pagefold_wss(vm->pid, &round, wss->busy_ns);
 }
 
@@ -424,8 +457,6 @@ static int pf_wss_run(void *data)
 
 	set_freezable();
 	set_user_nice(current, PF_WSS_NICE);
-	/* Whoever stops the thread may find it waiting for the lock of a VM that hangs. */
-	allow_kernel_signal(SIGKILL);
 	while (!kthread_should_stop()) {
 		int kicks = atomic_read(&pf_wss_kicks);
 
@@ -502,7 +533,6 @@ int pf_wss_start(void)
  */
 void pf_wss_stop(void)
 {
-	send_sig(SIGKILL, pf_wss_thread->task, 1);
 	kthread_stop(pf_wss_thread->task);
 	kvfree(pf_wss_thread);
 	pf_wss_thread = NULL;

@@ -32,6 +32,7 @@ extern struct pf_wss_knobs pf_wss_knobs;
  * @nr: how many there are
  * @begun: a round is under way
  * @pages: pages that they were drawn from
+ * @late: the next one could not be drawn yet
  * @armed_ns: when the last one was drawn
  * @busy_ns: how long looking at the round before and drawing this one took
  * @sampled_pages: samples that counted, of all rounds
@@ -44,6 +45,7 @@ struct pf_wss {
 	u32 room;
 	u32 nr;
 	bool begun;
+	bool late;
 	u64 pages;
 	u64 armed_ns;
 	u64 busy_ns;

@@ -20,6 +20,11 @@
 #ifdef PF_HAVE_SOFTLEAF
 #include <linux/leafops.h>
 #endif
+#ifdef PF_HAVE_FOLIO_BATCH_H
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
 
 #ifndef PF_HAVE_VMA_START_WRITE
 /* The mmap lock alone keeps faults away. */

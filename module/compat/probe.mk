@@ -17,5 +17,7 @@ pf-probes += $(call pf-has,shrinker.h,shrinker_alloc\>,SHRINKER_ALLOC)
 pf-probes += $(call pf-has,workqueue.h,system_dfl_wq,DFL_WQ)
 # 6.19: swap entries of page tables are read as leaf entries.
 pf-probes += $(call pf-has,leafops.h,softleaf_from_pte\>,SOFTLEAF)
+# 7.x: pagevec.h is folio_batch.h.
+pf-probes += $(call pf-has,folio_batch.h,struct folio_batch \{,FOLIO_BATCH_H)
 # 6.5, ca5e863233e8: get_user_pages_remote() no longer returns VMAs.
 pf-probes += $(call pf-has,mm.h,struct vm_area_struct \*\*vmas,GUP_VMAS)

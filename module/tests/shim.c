@@ -13,7 +13,16 @@
 #define CACHE_LINE	64
 
 struct shim_memory shim_memory;
+int shim_writers;
 struct shim_kmap shim_kmap;
+
+static void must_not_wait(const char *what)
+{
+	if (!shim_writers)
+		return;
+	fprintf(stderr, "%s with a lock held for writing\n", what);
+	abort();
+}
 
 static void *accounted(void *memory)
 {
@@ -34,6 +43,7 @@ void *kvcalloc(size_t count, size_t size, gfp_t flags)
 	size_t bytes;
 	void *memory;
 
+	must_not_wait("kvcalloc");
 	shim_memory.killers += !(flags & __GFP_RETRY_MAYFAIL);
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT_MAX)
 		return NULL;
@@ -44,6 +54,7 @@ void *kvcalloc(size_t count, size_t size, gfp_t flags)
 
 void kvfree(const void *memory)
 {
+	must_not_wait("kvfree");
 	shim_memory.bytes -= malloc_usable_size((void *)memory);
 	free((void *)memory);
 }

@@ -110,8 +110,7 @@ static bool shares_are_honoured(void)
 		for (u32 i = 0; i < 3; i++) {
 			u64 due_ns = total_ns / total_share * shares[set][i];
 
-			EXPECT(vm[i].got_ns > due_ns / 100 * 98 &&
-				       vm[i].got_ns < due_ns / 100 * 102,
+			EXPECT(vm[i].got_ns > due_ns / 100 * 98 && vm[i].got_ns < due_ns / 100 * 102,
 			       "share %u of %llu got %llu ns of %llu", shares[set][i], total_share,
 			       vm[i].got_ns, total_ns);
 		}

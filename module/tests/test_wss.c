@@ -89,8 +89,8 @@ static bool each_piece_has_its_sample(void)
 		u32 nr = 1 + random_below(&seed, min(pages, (u64)PF_WSS_SAMPLES_MAX));
 		u32 i = random_below(&seed, nr);
 		u64 page = pf_wss_place(pages, nr, i, random_bits(&seed));
-		unsigned __int128 begin = (unsigned __int128)pages * i / nr;
-		unsigned __int128 end = (unsigned __int128)pages * (i + 1) / nr;
+		__uint128_t begin = (__uint128_t)pages * i / nr;
+		__uint128_t end = (__uint128_t)pages * (i + 1) / nr;
 
 		EXPECT(page >= begin && page <= end && page < pages, "page %llu of %llu for %u of %u",
 		       page, pages, i, nr);
