@@ -19,7 +19,7 @@
  *
  * DOC: Locks
  *
- *   claim of inflate, deflate, report	one buffer each with the device, in this order
+ *   claim of inflate, report, deflate	one buffer each with the device, in this order
  *     look_lock, config_lock			mutexes, nothing within
  *       lock, hint_lock, stop_lock		spinlocks, nothing within
  *
@@ -132,6 +132,25 @@ static void pb_changed(struct virtio_device *vdev)
 	pb_hint_kick(b);
 }
 
+/* Nobody queues work from here on, and who waits is told. */
+static void pb_stop(struct pb_balloon *b)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->stop_lock, flags);
+	b->stop = true;
+	spin_unlock_irqrestore(&b->stop_lock, flags);
+	wake_up_all(&b->wait);
+}
+
+/* The device has nothing from here on. */
+static void pb_reset(struct pb_balloon *b)
+{
+	virtio_reset_device(b->vdev);
+	WRITE_ONCE(b->reset, true);
+	wake_up_all(&b->wait);
+}
+
 /* Start with a device that is reset and whose features are known. */
 static int pb_launch(struct pb_balloon *b)
 {
@@ -157,24 +176,22 @@ static int pb_launch(struct pb_balloon *b)
 		virtqueue_kick(b->stats.vq);
 	err = pb_report_init(b);
 	if (err)
-		goto reset;
+		goto stop;
 	err = pb_pressure_init(b);
 	if (err)
-		goto exit_report;
+		goto stop;
 	b->launched = true;
 	pb_update_actual(b);
 	pb_changed(b->vdev);
 	return 0;
 
-exit_report:
-	WRITE_ONCE(b->stop, true);
-	virtio_reset_device(b->vdev);
-	WRITE_ONCE(b->reset, true);
+stop:
+	pb_stop(b);
+	pb_reset(b);
+	/* The device may have asked for statistics already. */
+	cancel_work_sync(&b->stats_work);
+	cancel_delayed_work_sync(&b->resize);
 	pb_report_exit(b);
-	goto del_vqs;
-reset:
-	WRITE_ONCE(b->stop, true);
-	virtio_reset_device(b->vdev);
 del_vqs:
 	b->vdev->config->del_vqs(b->vdev);
 	return err;
@@ -204,27 +221,22 @@ static void pb_halt_queue(struct pb_balloon *b, struct pb_queue *queue)
 /* Give every page back, whatever the device does. */
 static void pb_halt(struct pb_balloon *b)
 {
-	unsigned long flags;
 	u32 actual = 0;
 
 	/* Nothing is left of a device that did not come back from sleep. */
 	if (!b->launched)
 		return;
 	b->launched = false;
-	spin_lock_irqsave(&b->stop_lock, flags);
-	b->stop = true;
-	spin_unlock_irqrestore(&b->stop_lock, flags);
-	wake_up_all(&b->wait);
+	pb_stop(b);
 	pb_pressure_exit(b);
 	pb_pressure_stop(b);
 	cancel_delayed_work_sync(&b->resize);
 	cancel_work_sync(&b->hint_work);
 	cancel_work_sync(&b->stats_work);
+	cancel_work_sync(&b->settle);
 	pb_halt_deflate(b);
 	virtio_cwrite_le(b->vdev, struct virtio_balloon_config, actual, &actual);
-	virtio_reset_device(b->vdev);
-	WRITE_ONCE(b->reset, true);
-	wake_up_all(&b->wait);
+	pb_reset(b);
 	pb_report_exit(b);
 	pb_hint_free_all(b);
 	pb_pages_free_all(b);
@@ -237,7 +249,6 @@ static void pb_halt(struct pb_balloon *b)
 static struct pb_balloon *pb_create(struct virtio_device *vdev)
 {
 	struct pb_balloon *b = kzalloc(sizeof(*b), GFP_KERNEL);
-	int way;
 
 	if (!b)
 		return NULL;
@@ -247,10 +258,7 @@ static struct pb_balloon *pb_create(struct virtio_device *vdev)
 	b->reset = true;
 	init_waitqueue_head(&b->wait);
 	spin_lock_init(&b->stop_lock);
-	spin_lock_init(&b->lock);
-	for (way = 0; way < PB_WAY_NR; way++)
-		INIT_LIST_HEAD(&b->blocks[way]);
-	INIT_LIST_HEAD(&b->limbo);
+	pb_blocks_init(b);
 	pb_resize_init(b);
 	pb_stats_init(b);
 	return b;
@@ -269,8 +277,11 @@ static int pb_probe(struct virtio_device *vdev)
 	if (!b)
 		return -ENOMEM;
 	vdev->priv = b;
-	/* Unbound: clearing and freeing memory should not hold up the CPU of an interrupt. */
-	b->wq = alloc_workqueue("pagefold_balloon", WQ_UNBOUND, 0);
+	/*
+	 * Unbound: clearing and freeing memory should not hold up the CPU of an interrupt. And what
+	 * gives memory back must not wait for memory to start a thread.
+	 */
+	b->wq = alloc_workqueue("pagefold_balloon", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!b->wq)
 		goto free;
 	err = pb_pages_init(b);

@@ -30,6 +30,9 @@
 
 #define PB_STATS_MAX		16
 
+/* How long a look at pressure takes at least. */
+#define PB_TICK_MS		100
+
 /* How a block was handed over, and so how it comes back. */
 enum pb_way {
 	PB_WAY_REPORT,		/* as one range through reporting_vq; comes back without a word */
@@ -58,6 +61,7 @@ enum pb_count {
 	PB_COUNT_DEFLATE_OOM,
 	PB_COUNT_DEFLATE_PRESSURE,
 	PB_COUNT_DEFLATE_OFFLINE,
+	PB_COUNT_DEFLATE_LATE,
 	PB_COUNT_DEFLATE_REMOVE,
 	PB_COUNT_MIGRATE,
 	PB_COUNT_REPORT,
@@ -69,6 +73,13 @@ enum pb_count {
 	PB_COUNT_KICKS,			/* buffers */
 	PB_COUNT_ACK_LATE,		/* events */
 	PB_COUNT_NR
+};
+
+/* What a look at these saw. */
+enum pb_look {
+	PB_LOOK_QUIET,
+	PB_LOOK_BEGUN,		/* the last was too long ago: ask again in a tick */
+	PB_LOOK_PRESSURE,
 };
 
 /**
@@ -109,12 +120,18 @@ struct pb_rates {
  * @said: that the target cannot be reached has been said
  * @backoff: of that target; only @resize
  * @why: enum pb_stop
- * @lock: protects @blocks, @limbo, @by_order, @held
- * @blocks: held blocks by way, newest first; page_private() is the order
+ * @lock: protects @blocks, @limbo, @leaving, @limbo_nr, @by_order, @held,
+ *	@info_nr
+ * @blocks: held blocks by way, newest first; page_private() is the order; also pages that were in
+ *	@info until the device could not be told of them
  * @limbo: blocks that the device has and did not acknowledge; theirs until a reset
+ * @leaving: blocks that it was told it loses; theirs until it has acknowledged that
+ * @limbo_nr: pages in @limbo and @leaving
+ * @settle: takes back what is @leaving
  * @by_order: held pages by order of their block; order 0 includes @info
  * @held: pages that the device has taken and acknowledged, of all kinds
  * @info: held pages of 4 KiB, movable
+ * @info_nr: how many, those that compaction is moving among them
  * @inflate_pfns: buffer of @inflate, of who has claimed it
  * @deflate_pfns: buffers of @deflate, of who has claimed it
  * @sg: ranges for @report, of who has claimed it; page_reporting brings its own
@@ -122,9 +139,9 @@ struct pb_rates {
  * @reporting: blocks go through @report
  * @must_tell: no page is used before the device knows
  * @min_bytes: what the guest keeps by its administrator's wish
- * @look_lock: protects @rates, @braked
+ * @look_lock: protects @rates, @look
  * @rates: of the last look, see pressure.c
- * @braked: what that look saw
+ * @look: what that look saw
  * @wary_until: jiffies until when the guest keeps more than the floor
  * @may_give: pages may come back although the host wants them
  * @watch: looks at pressure while pages could come back
@@ -168,12 +185,16 @@ struct pb_balloon {
 	struct pb_backoff backoff;
 	int why;
 
-	spinlock_t lock;		/* protects blocks to held */
+	spinlock_t lock;		/* protects blocks to info_nr */
 	struct list_head blocks[PB_WAY_NR];
 	struct list_head limbo;
+	struct list_head leaving;
+	unsigned long limbo_nr;
 	unsigned long by_order[MAX_PAGE_ORDER + 1];
 	unsigned long held;
 	struct balloon_dev_info info;
+	unsigned long info_nr;
+	struct work_struct settle;
 
 	__virtio32 *inflate_pfns;
 	__virtio32 *deflate_pfns[PB_QUEUE_DEPTH];
@@ -184,9 +205,9 @@ struct pb_balloon {
 	bool must_tell;
 
 	u64 min_bytes;
-	struct mutex look_lock;		/* protects rates, braked */
+	struct mutex look_lock;		/* protects rates, look */
 	struct pb_rates rates;
-	bool braked;
+	enum pb_look look;
 	unsigned long wary_until;
 	bool may_give;
 	struct delayed_work watch;
@@ -228,16 +249,21 @@ void pb_held_add(struct pb_balloon *b, unsigned int order, long pages);
 unsigned long pb_give_back(struct pb_balloon *b, unsigned long nr, enum pb_count cause);
 
 /* block.c */
+void pb_blocks_init(struct pb_balloon *b);
 unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr);
 unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned long nr,
 				enum pb_patience patience);
 void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr);
 void pb_blocks_free_all(struct pb_balloon *b);
-void pb_block_to_limbo(struct pb_balloon *b, struct page *page, unsigned int order);
+void pb_limbo_add(struct pb_balloon *b, struct list_head *limbo, struct page *page,
+		  unsigned int order);
+void pb_limbo_kick(struct pb_balloon *b);
 
 /* inflate.c */
 int pb_pages_init(struct pb_balloon *b);
 void pb_pages_exit(struct pb_balloon *b);
+bool pb_deflate_settle(struct pb_balloon *b);
+void pb_deflate_settled(struct pb_balloon *b);
 unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr);
 unsigned long pb_pages_deflate(struct pb_balloon *b, unsigned long nr, enum pb_patience patience);
 void pb_pages_free_all(struct pb_balloon *b);
@@ -265,6 +291,7 @@ void pb_pressure_exit(struct pb_balloon *b);
 void pb_pressure_stop(struct pb_balloon *b);
 void pb_pressure_watch(struct pb_balloon *b);
 unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why);
+unsigned long pb_pressure_blocks(struct pb_balloon *b);
 u64 pb_pressure_floor(struct pb_balloon *b);
 
 /* sysfs.c */

@@ -8,26 +8,44 @@
  * host loses whole huge pages instead of having them taken apart, and a block comes back without a
  * word, because a reported page may be used at any time after the acknowledgment.
  *
+ * Each range is a system call of the host, after which every CPU that runs the guest is interrupted
+ * to forget its translations; and a huge page that goes in parts is taken apart first. So
+ * neighbours in a report are one range.
+ *
  * A block that is ours:
  *   page->lru		in a list of blocks
  *   page->private	its order
  *   PageOffline	each page of it: dumps leave it out, and it does not stand in the way when
  *			memory goes offline, for which pb_blocks_offline() gives it back
  *
- * Blocks never come from movable zones: nobody could move them. Nobody reclaims for them either;
+ * Blocks never come from movable zones: nobody could move them. So where there are such zones the
+ * kernel is left enough in its own, see pb_pressure_blocks(). Nobody reclaims for blocks either;
  * what is not free in large blocks is taken page by page, see inflate.c.
  */
 #include <linux/sched/clock.h>
+#include <linux/sort.h>
 
 #include "balloon.h"
 #include "trace.h"
 
 #define PB_BLOCK_GFP	((GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC) & \
 			 ~__GFP_RECLAIM)
-/* A new target waits no longer than this for a batch to be full. */
+/*
+ * A new target waits no longer than this for a batch to be full. Where the allocator clears blocks,
+ * few of them are a batch, and the way to the device and back is to take little of the time.
+ */
+#define PB_TAKE_NS	(16 * NSEC_PER_MSEC)
+/* The same of a batch that comes back. */
 #define PB_BATCH_NS	(4 * NSEC_PER_MSEC)
 /* Freeing needs no acknowledgment: the batch only bounds how long the target is not looked at. */
 #define PB_FREE_PAGES	(SZ_256M >> PAGE_SHIFT)
+/*
+ * A range has no border of these within: a device may keep a guest's memory in several pieces,
+ * which begin and end at larger ones, and who waits for its locks does not wait for long.
+ */
+#define PB_RANGE	SZ_64M
+/* A host that has our memory in huge pages ignores ranges that are not whole ones of these. */
+#define PB_HUGE		SZ_2M
 
 static unsigned int pb_block_order(struct page *page)
 {
@@ -74,19 +92,106 @@ void pb_held_add(struct pb_balloon *b, unsigned int order, long pages)
 }
 
 /**
- * pb_block_to_limbo() - put away a block that the device may still have
+ * pb_limbo_add() - put away a block that the device may still have
  * @b: the balloon
+ * @limbo: @b->leaving if the device was told that it loses the block, else @b->limbo
  * @page: the block, or a page
  * @order: its order
  *
- * It is given back after the device has been reset.
+ * It is given back when the device has acknowledged that, or after a reset.
  */
-void pb_block_to_limbo(struct pb_balloon *b, struct page *page, unsigned int order)
+void pb_limbo_add(struct pb_balloon *b, struct list_head *limbo, struct page *page,
+		  unsigned int order)
 {
 	set_page_private(page, order);
 	spin_lock(&b->lock);
-	list_add(&page->lru, &b->limbo);
+	list_add(&page->lru, limbo);
+	WRITE_ONCE(b->limbo_nr, b->limbo_nr + (1UL << order));
 	spin_unlock(&b->lock);
+}
+
+/* The device has none of these any more. Returns how many pages they are. */
+static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo)
+{
+	struct page *page, *next;
+	unsigned long nr = 0;
+	LIST_HEAD(batch);
+
+	spin_lock(&b->lock);
+	list_splice_init(limbo, &batch);
+	list_for_each_entry(page, &batch, lru)
+		nr += 1UL << pb_block_order(page);
+	WRITE_ONCE(b->limbo_nr, b->limbo_nr - nr);
+	spin_unlock(&b->lock);
+	list_for_each_entry_safe(page, next, &batch, lru) {
+		list_del(&page->lru);
+		pb_block_free(page);
+	}
+	return nr;
+}
+
+static void pb_limbo_work(struct work_struct *work)
+{
+	struct pb_balloon *b = container_of(work, struct pb_balloon, settle);
+
+	if (!pb_queue_claim(b, &b->deflate, PB_UNTIL_STOP))
+		return;
+	if (pb_queue_is_idle(&b->deflate))
+		pb_count(b, PB_COUNT_DEFLATE_LATE, pb_limbo_free(b, &b->leaving));
+	pb_queue_release(b, &b->deflate);
+}
+
+/**
+ * pb_limbo_kick() - take back what is leaving, if the device has acknowledged it
+ * @b: the balloon
+ *
+ * Called for each acknowledgment, and when somebody does not wait for it any longer.
+ *
+ * Context: any.
+ */
+void pb_limbo_kick(struct pb_balloon *b)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->stop_lock, flags);
+	if (!b->stop && READ_ONCE(b->limbo_nr))
+		queue_work(b->wq, &b->settle);
+	spin_unlock_irqrestore(&b->stop_lock, flags);
+}
+
+static int pb_range_compare(const void *left, const void *right)
+{
+	phys_addr_t a = sg_phys((struct scatterlist *)left);
+	phys_addr_t b = sg_phys((struct scatterlist *)right);
+
+	return a < b ? -1 : a > b;
+}
+
+/* What is made of whole huge pages takes in nothing that is not. */
+static bool pb_ranges_join(struct scatterlist *last, struct scatterlist *next)
+{
+	phys_addr_t start = sg_phys(next);
+
+	if (start != sg_phys(last) + last->length || IS_ALIGNED(start, PB_RANGE))
+		return false;
+	return !IS_ALIGNED(start, PB_HUGE) || IS_ALIGNED(sg_phys(last) | next->length, PB_HUGE);
+}
+
+/* Make one range of neighbours. Returns how many ranges that leaves. */
+static unsigned int pb_ranges_merge(struct scatterlist *sg, unsigned int nr)
+{
+	unsigned int i, last = 0;
+
+	/* The last of the table may be among them, and must not end it from where it goes. */
+	sg_unmark_end(&sg[nr - 1]);
+	sort(sg, nr, sizeof(*sg), pb_range_compare, NULL);
+	for (i = 1; i < nr; i++) {
+		if (pb_ranges_join(&sg[last], &sg[i]))
+			sg[last].length += sg[i].length;
+		else
+			sg[++last] = sg[i];
+	}
+	return last + 1;
 }
 
 /* Allocate blocks, the largest first, until the batch is full, late, or there are no more. */
@@ -97,7 +202,7 @@ static unsigned long pb_blocks_take(struct pb_balloon *b, enum pb_way way, unsig
 				     way == PB_WAY_REPORT ?
 				     virtqueue_get_vring_size(b->report.vq) : PB_REPORT_MAX);
 	unsigned int order = MAX_PAGE_ORDER;
-	u64 until = local_clock() + PB_BATCH_NS;
+	u64 until = local_clock() + PB_TAKE_NS;
 	unsigned long taken = 0;
 	struct page *page;
 
@@ -124,6 +229,7 @@ static unsigned long pb_blocks_take(struct pb_balloon *b, enum pb_way way, unsig
 			*used = pb_pfns_add(b, b->inflate_pfns, *used, page, 1UL << order);
 		taken += 1UL << order;
 		entries--;
+		cond_resched();
 	}
 	return taken;
 }
@@ -135,6 +241,7 @@ static int pb_blocks_send(struct pb_balloon *b, enum pb_way way, struct pb_queue
 	int err;
 
 	if (way == PB_WAY_REPORT) {
+		used = pb_ranges_merge(b->sg, used);
 		sg_mark_end(&b->sg[used - 1]);
 		err = pb_queue_send(b, queue, b->sg, used, false);
 	} else {
@@ -166,7 +273,7 @@ static void pb_blocks_drop(struct pb_balloon *b, struct list_head *batch, bool i
 	list_for_each_entry_safe(page, next, batch, lru) {
 		list_del(&page->lru);
 		if (in_flight)
-			pb_block_to_limbo(b, page, pb_block_order(page));
+			pb_limbo_add(b, &b->limbo, page, pb_block_order(page));
 		else
 			pb_block_free(page);
 	}
@@ -192,7 +299,10 @@ unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr)
 		return 0;
 	if (pb_queue_wait(b, queue, PB_UNTIL_STOP))
 		goto release;
+	if (!pb_deflate_settle(b))
+		goto release;
 	taken = pb_blocks_take(b, way, nr, &batch, &used);
+	pb_deflate_settled(b);
 	if (!taken)
 		goto release;
 	if (pb_blocks_send(b, way, queue, used)) {
@@ -272,54 +382,64 @@ static unsigned long pb_blocks_pop(struct pb_balloon *b, enum pb_way way, unsign
 	return popped;
 }
 
-/* Tell the device which blocks it loses. Nobody has to wait for it without MUST_TELL_HOST. */
-static int pb_blocks_announce(struct pb_balloon *b, struct list_head *batch,
-			      enum pb_patience patience)
+/* Tell the device which blocks it loses. */
+static int pb_blocks_announce(struct pb_balloon *b, struct list_head *batch)
 {
 	__virtio32 *pfns = b->deflate_pfns[pb_queue_next(&b->deflate)];
 	struct scatterlist sg;
 	unsigned int used = 0;
 	struct page *page;
-	int err;
 
 	list_for_each_entry(page, batch, lru)
 		used = pb_pfns_add(b, pfns, used, page, 1UL << pb_block_order(page));
 	sg_init_one(&sg, pfns, used * sizeof(*pfns));
-	err = pb_queue_send(b, &b->deflate, &sg, 1, true);
-	if (!err && b->must_tell)
-		err = pb_queue_wait(b, &b->deflate, patience);
-	return err;
+	return pb_queue_send(b, &b->deflate, &sg, 1, true);
 }
 
-/* Announce a batch and free it; what cannot be announced is held again. */
+/* What the device was not told of is held as before. */
+static void pb_blocks_keep(struct pb_balloon *b, struct list_head *batch)
+{
+	struct page *page;
+
+	spin_lock(&b->lock);
+	list_for_each_entry(page, batch, lru)
+		pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
+	list_splice_init(batch, &b->blocks[PB_WAY_INFLATE]);
+	spin_unlock(&b->lock);
+}
+
+/* The device was told, and is slow: nobody has them until it has acknowledged. */
+static void pb_blocks_leave(struct pb_balloon *b, struct list_head *batch)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, batch, lru) {
+		list_del(&page->lru);
+		if (b->adjust)
+			adjust_managed_page_count(page, 1L << pb_block_order(page));
+		pb_limbo_add(b, &b->leaving, page, pb_block_order(page));
+	}
+	/* It may have done so since the last look. */
+	pb_limbo_kick(b);
+}
+
+/* Announce a batch and free it. Nobody has to wait for the device without MUST_TELL_HOST. */
 static bool pb_blocks_return(struct pb_balloon *b, struct list_head *batch,
 			     enum pb_patience patience)
 {
-	bool in_flight;
+	int err;
 
-	if (!pb_blocks_announce(b, batch, patience)) {
-		pb_blocks_release(b, batch);
-		return true;
+	if (pb_blocks_announce(b, batch)) {
+		pb_blocks_keep(b, batch);
+		return false;
 	}
-	in_flight = b->deflate.pending && !b->reset;
-	if (in_flight && b->must_tell) {
-		struct page *page;
-
-		/* They are neither held nor counted out of MemTotal by anybody any more. */
-		list_for_each_entry(page, batch, lru)
-			if (b->adjust)
-				adjust_managed_page_count(page, 1L << pb_block_order(page));
-		pb_blocks_drop(b, batch, true);
-	} else {
-		struct page *page;
-
-		spin_lock(&b->lock);
-		list_for_each_entry(page, batch, lru)
-			pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
-		list_splice(batch, &b->blocks[PB_WAY_INFLATE]);
-		spin_unlock(&b->lock);
+	err = b->must_tell ? pb_queue_wait(b, &b->deflate, patience) : 0;
+	if (err && err != -ESHUTDOWN) {
+		pb_blocks_leave(b, batch);
+		return false;
 	}
-	return false;
+	pb_blocks_release(b, batch);
+	return true;
 }
 
 /**
@@ -378,16 +498,36 @@ static unsigned long pb_blocks_in_range(struct pb_balloon *b, enum pb_way way, u
 	return found;
 }
 
+/* The device is told of what went by PFN. Caller has claimed the deflate queue. */
+static void pb_blocks_offline_told(struct pb_balloon *b, unsigned long start, unsigned long nr)
+{
+	unsigned long found;
+	LIST_HEAD(batch);
+
+	while (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, PB_A_SECOND) &&
+	       (found = pb_blocks_in_range(b, PB_WAY_INFLATE, start, nr, &batch))) {
+		if (!pb_blocks_return(b, &batch, PB_A_SECOND))
+			break;
+		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);
+	}
+}
+
 /**
  * pb_blocks_offline() - give back what stands in the way when memory goes offline
  * @b: the balloon
  * @start: first PFN
  * @nr: how many
  *
+ * A batch that waits for its acknowledgment is in no list yet, so whoever has one in hand is waited
+ * for. New ones cannot come from this range: the core has isolated it.
+ *
  * Context: may sleep.
  */
 void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr)
 {
+	bool inflate = pb_queue_claim(b, &b->inflate, PB_A_SECOND);
+	bool report = b->report.vq && pb_queue_claim(b, &b->report, PB_A_SECOND);
+	bool deflate = pb_queue_claim(b, &b->deflate, PB_A_SECOND);
 	unsigned long found;
 	LIST_HEAD(batch);
 
@@ -395,17 +535,14 @@ void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long 
 		pb_blocks_release(b, &batch);
 		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);
 	}
-	if (list_empty(&b->blocks[PB_WAY_INFLATE]) ||
-	    !pb_queue_claim(b, &b->deflate, PB_A_SECOND))
-		return;
-	while (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, PB_A_SECOND) &&
-	       (found = pb_blocks_in_range(b, PB_WAY_INFLATE, start, nr, &batch))) {
-		if (!pb_blocks_return(b, &batch, PB_A_SECOND))
-			break;
-		INIT_LIST_HEAD(&batch);
-		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);
+	if (deflate) {
+		pb_blocks_offline_told(b, start, nr);
+		pb_queue_release(b, &b->deflate);
 	}
-	pb_queue_release(b, &b->deflate);
+	if (report)
+		pb_queue_release(b, &b->report);
+	if (inflate)
+		pb_queue_release(b, &b->inflate);
 }
 
 /**
@@ -424,5 +561,22 @@ void pb_blocks_free_all(struct pb_balloon *b)
 			pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
 			cond_resched();
 		}
-	pb_blocks_drop(b, &b->limbo, false);
+	pb_limbo_free(b, &b->limbo);
+	pb_limbo_free(b, &b->leaving);
+}
+
+/**
+ * pb_blocks_init() - be able to hold blocks
+ * @b: the balloon
+ */
+void pb_blocks_init(struct pb_balloon *b)
+{
+	int way;
+
+	spin_lock_init(&b->lock);
+	for (way = 0; way < PB_WAY_NR; way++)
+		INIT_LIST_HEAD(&b->blocks[way]);
+	INIT_LIST_HEAD(&b->limbo);
+	INIT_LIST_HEAD(&b->leaving);
+	INIT_WORK(&b->settle, pb_limbo_work);
 }

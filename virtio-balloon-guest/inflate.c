@@ -106,28 +106,91 @@ static void pb_pages_adjust(struct pb_balloon *b, struct list_head *pages, long 
 		adjust_managed_page_count(page, count);
 }
 
-static void pb_pages_drop(struct pb_balloon *b, struct list_head *pages, bool in_flight)
+static void pb_pages_free(struct list_head *pages)
 {
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, pages, lru) {
 		list_del(&page->lru);
-		if (in_flight) {
-			pb_page_set_offline(page);
-			pb_block_to_limbo(b, page, 0);
-		} else {
-			put_page(page);
-		}
+		put_page(page);
+	}
+}
+
+static void pb_pages_to_limbo(struct pb_balloon *b, struct list_head *pages,
+			      struct list_head *limbo)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		pb_page_set_offline(page);
+		pb_limbo_add(b, limbo, page, 0);
 	}
 }
 
 static void pb_pages_hold(struct pb_balloon *b, struct list_head *pages, unsigned long nr)
 {
 	pb_pages_adjust(b, pages, -1);
-	balloon_page_list_enqueue(&b->info, pages);
 	spin_lock(&b->lock);
 	pb_held_add(b, 0, nr);
+	b->info_nr += nr;
 	spin_unlock(&b->lock);
+	balloon_page_list_enqueue(&b->info, pages);
+}
+
+/*
+ * What the device could not be told of is held as before, as blocks are: the core takes a page back
+ * only if nobody has locked it, and whoever is about to move it may just be looking at it.
+ */
+static void pb_pages_keep(struct pb_balloon *b, struct list_head *pages, unsigned long nr)
+{
+	struct page *page;
+
+	list_for_each_entry(page, pages, lru) {
+		pb_page_set_offline(page);
+		set_page_private(page, 0);
+		if (b->adjust)
+			adjust_managed_page_count(page, -1);
+	}
+	spin_lock(&b->lock);
+	list_splice(pages, &b->blocks[PB_WAY_INFLATE]);
+	pb_held_add(b, 0, nr);
+	spin_unlock(&b->lock);
+}
+
+/**
+ * pb_deflate_settle() - before memory is taken for the device: it lets go of all that is free
+ * @b: the balloon
+ *
+ * Without MUST_TELL_HOST a page may be free before the device has read that it loses it. The two
+ * queues have no order between them: given again, the page could be taken and then lost. So nothing
+ * may be on its way back while memory is taken.
+ *
+ * Context: may sleep. Caller has claimed the queue that the memory goes to.
+ * Return: whether that is so, until pb_deflate_settled().
+ */
+bool pb_deflate_settle(struct pb_balloon *b)
+{
+	if (b->must_tell)
+		return true;
+	while (!READ_ONCE(b->stop) && pb_queue_claim(b, &b->deflate, PB_UNTIL_STOP)) {
+		if (pb_queue_is_idle(&b->deflate))
+			return true;
+		/* Not waited for with the queue: who gives memory back in need has no patience. */
+		pb_queue_release(b, &b->deflate);
+		schedule_timeout_idle(1);
+	}
+	return false;
+}
+
+/**
+ * pb_deflate_settled() - memory has been taken for the device
+ * @b: the balloon
+ */
+void pb_deflate_settled(struct pb_balloon *b)
+{
+	if (!b->must_tell)
+		pb_queue_release(b, &b->deflate);
 }
 
 /**
@@ -149,7 +212,10 @@ unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr)
 		return 0;
 	if (pb_queue_wait(b, &b->inflate, PB_UNTIL_STOP))
 		goto release;
+	if (!pb_deflate_settle(b))
+		goto release;
 	used = pb_pages_take(b, nr, &pages);
+	pb_deflate_settled(b);
 	if (!used)
 		goto release;
 	pb_pfns_sort(b, b->inflate_pfns, used);
@@ -157,7 +223,10 @@ unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr)
 	if (!err)
 		err = pb_queue_wait(b, &b->inflate, PB_UNTIL_STOP);
 	if (err) {
-		pb_pages_drop(b, &pages, b->inflate.pending && !b->reset);
+		if (b->inflate.pending && !b->reset)
+			pb_pages_to_limbo(b, &pages, &b->limbo);
+		else
+			pb_pages_free(&pages);
 		goto release;
 	}
 	taken = used / PB_UNITS;
@@ -176,6 +245,7 @@ static unsigned long pb_pages_pop(struct pb_balloon *b, unsigned long nr, struct
 	pb_pages_adjust(b, pages, 1);
 	spin_lock(&b->lock);
 	pb_held_add(b, 0, -(long)nr);
+	b->info_nr -= nr;
 	spin_unlock(&b->lock);
 	return nr;
 }
@@ -195,15 +265,19 @@ static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
 	list_for_each_entry(page, &pages, lru)
 		used = pb_pfns_add(b, pfns, used, page, 1);
 	pb_pfns_sort(b, pfns, used);
-	err = pb_pfns_send(b, &b->deflate, pfns, used);
-	if (!err && b->must_tell)
-		err = pb_queue_wait(b, &b->deflate, patience);
-	if (!err || (b->must_tell && b->deflate.pending)) {
-		pb_pages_drop(b, &pages, err && !b->reset);
-		return err ? 0 : nr;
+	if (pb_pfns_send(b, &b->deflate, pfns, used)) {
+		pb_pages_keep(b, &pages, nr);
+		return 0;
 	}
-	pb_pages_hold(b, &pages, nr);
-	return 0;
+	err = b->must_tell ? pb_queue_wait(b, &b->deflate, patience) : 0;
+	if (err && err != -ESHUTDOWN) {
+		pb_pages_to_limbo(b, &pages, &b->leaving);
+		/* The device may have acknowledged since the last look. */
+		pb_limbo_kick(b);
+		return 0;
+	}
+	pb_pages_free(&pages);
+	return nr;
 }
 
 /**
@@ -231,7 +305,11 @@ unsigned long pb_pages_deflate(struct pb_balloon *b, unsigned long nr, enum pb_p
  * pb_pages_free_all() - give every page back
  * @b: the balloon, its device reset: nobody has to be told
  *
- * Waits for those that compaction is moving.
+ * Waits for those that compaction is moving, by their number: the core's list and its count of
+ * isolated pages change under a lock that is not ours, and could both be seen empty while a page is
+ * on its way from one to the other. When the last page is back, nobody is in pb_pages_migrate() any
+ * more: before linux/balloon.h the core holds the lock of a page until that has returned, and gives
+ * us no page that is locked; since then it puts the page onto the list itself, after that.
  */
 void pb_pages_free_all(struct pb_balloon *b)
 {
@@ -241,9 +319,9 @@ void pb_pages_free_all(struct pb_balloon *b)
 		LIST_HEAD(pages);
 
 		nr = pb_pages_pop(b, PB_PFNS_MAX, &pages);
-		pb_pages_drop(b, &pages, false);
+		pb_pages_free(&pages);
 		pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
-		if (!READ_ONCE(b->info.isolated_pages) && list_empty(&b->info.pages))
+		if (!b->info_nr)
 			break;
 		if (nr)
 			cond_resched();

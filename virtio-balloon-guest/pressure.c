@@ -10,8 +10,12 @@
  *   pswpin		swapped pages are wanted back
  *   workingset_refault	so are pages of files that were dropped a moment ago
  *   pgmajfault		faults that wait for a disk; starting programs does that too
- * Their rates are looked at ten times a second while the balloon grows, and otherwise once a
- * second, and then only while there is something that could be given back.
+ * Their rates are looked at ten times a second while the balloon grows or little memory is left,
+ * and otherwise once a second, and then only while there is something that could be given back. In
+ * a second a program can use more than the headroom, of which half is meant to be left when memory
+ * is given back: the OOM killer would always be first. A look after a longer time cannot tell when
+ * things happened: if they are few enough for one second, all is well; else it is only the
+ * beginning of a look, and the balloon grows when a tick later there is no pressure.
  *
  * Giving back what the host wants is only allowed when it has offered
  * VIRTIO_BALLOON_F_DEFLATE_ON_OOM (conformance C6, C7), or when the administrator of the guest
@@ -26,9 +30,11 @@
 #include "floor.h"
 #include "trace.h"
 
-/* Looked at while growing, and while watching. */
-#define PB_TICK		(HZ / 10)
+/* Looked at while growing or with little more than the headroom left, and with much more. */
+#define PB_TICK		(PB_TICK_MS * HZ / 1000)
 #define PB_WATCH	HZ
+/* A look as late as this is not of now; the watch may be late, but not so late. */
+#define PB_STALE	(3 * HZ)
 /* A second above these is pressure. */
 #define PB_STALLS_MAX	10
 #define PB_SWAPINS_MAX	256
@@ -84,33 +90,39 @@ static unsigned long pb_rate(unsigned long now, unsigned long then, unsigned lon
 }
 
 /* Is the guest short of memory? Looks again when the last look is a tick old. */
-static bool pb_pressure_look(struct pb_balloon *b)
+static enum pb_look pb_pressure_look(struct pb_balloon *b)
 {
 	unsigned long ticks, stalls, swapins, refaults, majors;
 	struct pb_rates now;
-	bool braked;
+	enum pb_look look;
+	bool stale;
 
 	mutex_lock(&b->look_lock);
 	ticks = jiffies - b->rates.when;
 	if (ticks < PB_TICK)
 		goto unlock;
+	stale = ticks > PB_STALE;
+	if (stale)
+		ticks = HZ;
 	pb_rates_read(&now);
 	stalls = pb_rate(now.stalls, b->rates.stalls, ticks);
 	swapins = pb_rate(now.swapins, b->rates.swapins, ticks);
 	refaults = pb_rate(now.refaults, b->rates.refaults, ticks);
 	majors = pb_rate(now.majors, b->rates.majors, ticks);
 	b->rates = now;
-	b->braked = stalls > PB_STALLS_MAX || swapins > PB_SWAPINS_MAX ||
-		    refaults > PB_REFAULTS_MAX || majors > PB_MAJORS_MAX;
-	if (b->braked) {
+	b->look = PB_LOOK_QUIET;
+	if (stalls > PB_STALLS_MAX || swapins > PB_SWAPINS_MAX || refaults > PB_REFAULTS_MAX ||
+	    majors > PB_MAJORS_MAX)
+		b->look = stale ? PB_LOOK_BEGUN : PB_LOOK_PRESSURE;
+	if (b->look == PB_LOOK_PRESSURE) {
 		pb_count(b, PB_COUNT_BRAKE_EVENTS, 1);
 		trace_pagefold_balloon_brake(stalls, swapins, refaults, majors);
 	}
 
 unlock:
-	braked = b->braked;
+	look = b->look;
 	mutex_unlock(&b->look_lock);
-	return braked;
+	return look;
 }
 
 static void pb_pressure_be_wary(struct pb_balloon *b, unsigned long how_long)
@@ -135,10 +147,15 @@ unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why)
 	unsigned long room;
 	bool wary;
 
-	if (pb_pressure_look(b)) {
+	switch (pb_pressure_look(b)) {
+	case PB_LOOK_PRESSURE:
 		pb_pressure_be_wary(b, PB_WARY);
+		fallthrough;
+	case PB_LOOK_BEGUN:
 		*why = PB_STOP_PRESSURE;
 		return 0;
+	case PB_LOOK_QUIET:
+		break;
 	}
 	wary = time_before(jiffies, READ_ONCE(b->wary_until));
 	pb_memory_read(b, &memory);
@@ -150,6 +167,52 @@ unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why)
 	else
 		*why = wary ? PB_STOP_PRESSURE : PB_STOP_FLOOR;
 	return 0;
+}
+
+/* Pages that are free where the kernel allocates for itself, and whether there are others. */
+static unsigned long pb_kernel_free(bool *others)
+{
+	unsigned long nr = 0, free, high;
+	struct zone *zone;
+	int node, i;
+
+	*others = false;
+	for_each_online_node(node)
+		for (i = 0; i < MAX_NR_ZONES; i++) {
+			zone = &NODE_DATA(node)->node_zones[i];
+			if (i >= ZONE_MOVABLE) {
+				*others |= managed_zone(zone);
+				continue;
+			}
+			free = zone_page_state(zone, NR_FREE_PAGES);
+			high = high_wmark_pages(zone);
+			nr += free - min(free, high);
+		}
+	return nr;
+}
+
+/**
+ * pb_pressure_blocks() - how much may be taken in blocks
+ * @b: the balloon
+ *
+ * Blocks never come from movable zones. Where a guest has those, most of what it could spare may be
+ * in them, and the kernel would be left with nothing that it can use: page tables are memory too.
+ * Single pages come from there first.
+ *
+ * Return: pages.
+ */
+unsigned long pb_pressure_blocks(struct pb_balloon *b)
+{
+	struct pb_memory memory;
+	unsigned long free, keep;
+	bool others;
+
+	free = pb_kernel_free(&others);
+	if (!others)
+		return ULONG_MAX;
+	pb_memory_read(b, &memory);
+	keep = pb_floor_headroom(memory.total) >> PAGE_SHIFT;
+	return free - min(free, keep);
 }
 
 /**
@@ -166,12 +229,22 @@ u64 pb_pressure_floor(struct pb_balloon *b)
 	return pb_floor(&memory);
 }
 
+static void pb_pressure_watch_in(struct pb_balloon *b, unsigned long ticks)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->stop_lock, flags);
+	if (!b->stop && b->may_give && READ_ONCE(b->held))
+		queue_delayed_work(b->wq, &b->watch, ticks);
+	spin_unlock_irqrestore(&b->stop_lock, flags);
+}
+
 static void pb_pressure_watch_work(struct work_struct *work)
 {
 	struct pb_balloon *b = container_of(to_delayed_work(work), struct pb_balloon, watch);
-	bool braked = pb_pressure_look(b);
+	bool braked = pb_pressure_look(b) == PB_LOOK_PRESSURE;
 	struct pb_memory memory;
-	unsigned long given;
+	unsigned long given = 0;
 	u64 headroom, lack;
 
 	pb_memory_read(b, &memory);
@@ -184,11 +257,14 @@ static void pb_pressure_watch_work(struct work_struct *work)
 		pb_pressure_be_wary(b, PB_WARY);
 		given = pb_give_back(b, lack >> PAGE_SHIFT, PB_COUNT_DEFLATE_PRESSURE);
 		WRITE_ONCE(b->why, PB_STOP_PRESSURE);
-		dev_info_ratelimited(&b->vdev->dev,
-				     "gave %lu MiB back: the guest was short of memory\n",
-				     given >> (20 - PAGE_SHIFT));
+		if (given)
+			dev_info_ratelimited(&b->vdev->dev,
+					     "gave %lu MiB back: the guest was short of memory\n",
+					     given >> (20 - PAGE_SHIFT));
 	}
-	pb_pressure_watch(b);
+	/* Where nothing can be given there is no hurry either. */
+	pb_pressure_watch_in(b, memory.available < 4 * headroom && (given || !lack) ?
+			     PB_TICK : PB_WATCH);
 }
 
 /**
@@ -199,12 +275,7 @@ static void pb_pressure_watch_work(struct work_struct *work)
  */
 void pb_pressure_watch(struct pb_balloon *b)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&b->stop_lock, flags);
-	if (!b->stop && b->may_give && READ_ONCE(b->held))
-		queue_delayed_work(b->wq, &b->watch, PB_WATCH);
-	spin_unlock_irqrestore(&b->stop_lock, flags);
+	pb_pressure_watch_in(b, PB_TICK);
 }
 
 static int pb_pressure_oom(struct notifier_block *nb, unsigned long unused, void *freed)
@@ -237,10 +308,17 @@ static int pb_pressure_offline(struct notifier_block *nb, unsigned long action, 
 	struct pb_balloon *b = container_of(nb, struct pb_balloon, offline_nb);
 	struct memory_notify *range = data;
 
-	if (action == MEM_GOING_OFFLINE)
+	switch (action) {
+	case MEM_GOING_OFFLINE:
 		pb_blocks_offline(b, range->start_pfn, range->nr_pages);
-	else if (action == MEM_OFFLINE || action == MEM_ONLINE)
+		break;
+	case MEM_CANCEL_OFFLINE:
+	case MEM_OFFLINE:
+	case MEM_ONLINE:
+		/* The host is to know the size, and may have it back. */
 		pb_resize_kick(b);
+		break;
+	}
 	return NOTIFY_OK;
 }
 

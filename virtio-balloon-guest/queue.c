@@ -31,6 +31,8 @@ void pb_queue_ack(struct virtqueue *vq)
 	struct pb_balloon *b = vq->vdev->priv;
 
 	wake_up_all(&b->wait);
+	if (vq == b->deflate.vq)
+		pb_limbo_kick(b);
 }
 
 /* Is it time to go, for one with this much patience who waits since @since? */
@@ -67,6 +69,8 @@ bool pb_queue_try(struct pb_queue *queue)
  * @queue: which of its queues
  * @patience: how long to wait for it
  *
+ * Nobody waits for a broken queue: who has it may have to keep it until the reset.
+ *
  * Context: may sleep.
  * Return: whether it is ours now; pb_queue_release() gives it away.
  */
@@ -74,10 +78,13 @@ bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patien
 {
 	unsigned long since = jiffies;
 
-	while (!wait_event_idle_timeout(b->wait, pb_queue_try(queue), HZ / 4))
+	while (!virtqueue_is_broken(queue->vq)) {
+		if (wait_event_idle_timeout(b->wait, pb_queue_try(queue), HZ / 4))
+			return true;
 		if (pb_queue_give_up(b, patience, since))
 			return false;
-	return true;
+	}
+	return false;
 }
 
 /**
@@ -104,6 +111,15 @@ static unsigned int pb_queue_drain(struct pb_queue *queue)
 		queue->pending--;
 	}
 	return queue->pending;
+}
+
+/**
+ * pb_queue_is_idle() - has the device nothing of a queue?
+ * @queue: claimed
+ */
+bool pb_queue_is_idle(struct pb_queue *queue)
+{
+	return !pb_queue_drain(queue);
 }
 
 /**
@@ -166,8 +182,12 @@ int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned i
 			dev_warn(&b->vdev->dev,
 				 "the device has not acknowledged a buffer of its %s queue for %lu s\n",
 				 queue->name, (jiffies - since) / HZ);
+			WRITE_ONCE(b->why, PB_STOP_DEVICE);
 		}
 	}
+	/* It speaks again. Where things stand now, resizing knows. */
+	if (said != since && cmpxchg(&b->why, PB_STOP_DEVICE, PB_STOP_NONE) == PB_STOP_DEVICE)
+		pb_resize_kick(b);
 	return READ_ONCE(b->reset) ? -ESHUTDOWN : 0;
 }
 

@@ -48,6 +48,7 @@ int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterli
 int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
 int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned int pending,
 			enum pb_patience patience);
+bool pb_queue_is_idle(struct pb_queue *queue);
 unsigned int pb_queue_next(struct pb_queue *queue);
 bool pb_queue_is_stuck(struct pb_queue *queue);
 

@@ -115,8 +115,8 @@ static unsigned long pb_resize_down(struct pb_balloon *b, unsigned long nr)
 
 static bool pb_resize_device_fails(struct pb_balloon *b)
 {
-	return pb_queue_is_stuck(&b->inflate) || pb_queue_is_stuck(&b->deflate) ||
-	       (b->reporting && pb_queue_is_stuck(&b->report));
+	/* Without reports memory goes page by page. */
+	return pb_queue_is_stuck(&b->inflate) || pb_queue_is_stuck(&b->deflate);
 }
 
 static unsigned long pb_resize_up(struct pb_balloon *b, unsigned long nr, enum pb_stop *why)
@@ -126,7 +126,7 @@ static unsigned long pb_resize_up(struct pb_balloon *b, unsigned long nr, enum p
 	nr = min(nr, room);
 	if (!nr)
 		return 0;
-	got = pb_blocks_inflate(b, nr);
+	got = pb_blocks_inflate(b, min(nr, pb_pressure_blocks(b)));
 	if (got) {
 		pb_backoff_reset(&b->backoff);
 		trace_pagefold_balloon_inflate(got, b->held);
@@ -181,6 +181,14 @@ static void pb_resize_rest(struct pb_balloon *b, enum pb_stop why)
 	case PB_STOP_SUSPEND:
 		pb_backoff_reset(&b->backoff);
 		break;
+	case PB_STOP_PRESSURE:
+		/* What has only begun is no failure yet. */
+		if (READ_ONCE(b->look) == PB_LOOK_BEGUN) {
+			delay = PB_TICK_MS;
+			pb_resize_later(b, delay);
+			break;
+		}
+		fallthrough;
 	default:
 		delay = pb_backoff_next(&b->backoff);
 		pb_count(b, PB_COUNT_RETRIES, 1);

@@ -45,6 +45,12 @@ static ssize_t achieved_pages_show(struct device *dev, struct device_attribute *
 }
 static DEVICE_ATTR_RO(achieved_pages);
 
+static ssize_t limbo_pages_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(pb_of(dev)->limbo_nr) * PB_UNITS);
+}
+static DEVICE_ATTR_RO(limbo_pages);
+
 static ssize_t floor_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%llu\n", pb_pressure_floor(pb_of(dev)));
@@ -93,6 +99,7 @@ static struct attribute *pb_attrs[] = {
 	&dev_attr_target_pages.attr,
 	&dev_attr_actual_pages.attr,
 	&dev_attr_achieved_pages.attr,
+	&dev_attr_limbo_pages.attr,
 	&dev_attr_floor_bytes.attr,
 	&dev_attr_min_bytes.attr,
 	&dev_attr_mode.attr,
@@ -149,6 +156,7 @@ PB_COUNTER(deflate_target_pages, pb_pages_show, PB_COUNT_DEFLATE_TARGET);
 PB_COUNTER(deflate_oom_pages, pb_pages_show, PB_COUNT_DEFLATE_OOM);
 PB_COUNTER(deflate_pressure_pages, pb_pages_show, PB_COUNT_DEFLATE_PRESSURE);
 PB_COUNTER(deflate_offline_pages, pb_pages_show, PB_COUNT_DEFLATE_OFFLINE);
+PB_COUNTER(deflate_late_pages, pb_pages_show, PB_COUNT_DEFLATE_LATE);
 PB_COUNTER(migrate_pages, pb_pages_show, PB_COUNT_MIGRATE);
 PB_COUNTER(report_pages, pb_pages_show, PB_COUNT_REPORT);
 PB_COUNTER(hint_pages, pb_pages_show, PB_COUNT_HINT);
@@ -166,6 +174,7 @@ static struct attribute *pb_counter_attrs[] = {
 	&pb_counter_deflate_oom_pages.attr.attr,
 	&pb_counter_deflate_pressure_pages.attr.attr,
 	&pb_counter_deflate_offline_pages.attr.attr,
+	&pb_counter_deflate_late_pages.attr.attr,
 	&pb_counter_migrate_pages.attr.attr,
 	&pb_counter_report_pages.attr.attr,
 	&pb_counter_hint_pages.attr.attr,
