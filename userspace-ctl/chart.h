@@ -9,7 +9,7 @@
 
 #include "timeline.h"
 
-#define CHART_LINES_MAX	6
+#define CHART_LINES_MAX	7
 
 enum chart_shape {
 	SHAPE_LINE,

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "memory.h"
 #include "plan.h"
+#include "process.h"
 #include "size.h"
 #include "table.h"
 #include "vm.h"
@@ -39,6 +40,7 @@ struct summary {
 	uint64_t reserve;
 	size_t measured;	/* guests with a working set */
 	int fit;
+	int asked;		/* more guests that were asked about, -1: none */
 };
 
 /* Of absurd sizes the sum may be no number that there is. */
@@ -69,7 +71,8 @@ static int add_point(struct table *table, const struct plan *p, unsigned int gue
 static int add_points(struct table *table, const struct summary *s)
 {
 	unsigned int next = 0, last = 0;
-	int rc = add_point(table, &s->plan, 0, s->fit < 0 ? "here, at more than the risk" : "here");
+	int rc = add_point(table, &s->plan, 0, s->fit < 0 ? "here, at more than the risk" :
+			   s->asked ? "here" : "here, as asked");
 	const struct plan *p = &s->plan;
 
 	while (!rc && p->size > 0) {
@@ -82,15 +85,26 @@ static int add_points(struct table *table, const struct summary *s)
 		}
 		if (s->fit > (int)last && s->fit < (int)next)
 			next = s->fit;
-		if (options.guests > last && options.guests < next)
-			next = options.guests;
+		if (s->asked > (int)last && s->asked < (int)next)
+			next = s->asked;
 		if (next > PLAN_GUESTS_MAX)
 			break;
-		rc = add_point(table, p, next, next == options.guests ? "as asked" :
+		rc = add_point(table, p, next, (int)next == s->asked ? "as asked" :
 			       (int)next == s->fit ? "fits at the risk" : "");
 		last = next;
 	}
 	return rc;
+}
+
+static void print_overcommit(const struct summary *s)
+{
+	unsigned int asked = options.overcommit_hundredths;
+	struct plan_point at;
+
+	plan_at(&s->plan, s->asked, &at);
+	printf("An overcommit of %u.%02u is %d more: with a chance of %.1f%% not all that they "
+	       "work with fits at once, and %s are short then and now, on average.\n\n",
+	       asked / 100, asked % 100, s->asked, at.risk * 100, SIZE_TEXT(at.shortfall));
 }
 
 static int print_text(const struct summary *s, const struct table *table)
@@ -109,6 +123,8 @@ static int print_text(const struct summary *s, const struct table *table)
 		printf("%d more of %s fit at a risk of %u.%02u%%.\n\n", s->fit,
 		       SIZE_TEXT(p->size), options.risk_hundredths / 100,
 		       options.risk_hundredths % 100);
+	if (options.overcommit_hundredths)
+		print_overcommit(s);
 	return table_print(table, stdout);
 }
 
@@ -130,24 +146,52 @@ static int print_json(const struct summary *s, const struct table *table)
 	json_object_object_add(o, "risk_percent",
 			       json_object_new_double(options.risk_hundredths / 100.0));
 	json_object_object_add(o, "fits", s->fit < 0 ? NULL : json_object_new_int(s->fit));
+	json_object_object_add(o, "asked_guests",
+			       s->asked < 0 ? NULL : json_object_new_int(s->asked));
 	json_object_object_add(o, "points", points);
 	return json_print(o, stdout);
 }
 
+/* 0 is also what the module says before its first round, and of a process without KVM. */
+static bool has_working_set(const struct vm *vm)
+{
+	return vm->value[VM_WSS] || (vm->value[VM_WSS_ROUNDS] &&
+				     process_has_kvm(options.sysroot, vm->pid, false));
+}
+
 /* A guest's RAM is what may be folded of it; before the first pass that is what it has. */
-static struct plan_guest measured(const struct vm *vm)
+static struct plan_guest measured(const struct vm *vm, bool known)
 {
 	struct plan_guest g = {
 		.ram = vm->value[VM_ELIGIBLE] ? vm->value[VM_ELIGIBLE] : vm->value[VM_RESIDENT],
 		.resident = vm->value[VM_RESIDENT],
 		.saved = vm->value[VM_SAVED],
 		.written = vm->value[VM_WSS_WRITE],
-		/* 0 is what the module says before its first round. */
-		.has_written = vm_has(vm, VM_WSS_WRITE) && vm->value[VM_WSS],
+		.has_written = vm_has(vm, VM_WSS_WRITE) && known,
 	};
 
-	g.wss = vm->value[VM_WSS] ? fmin(vm->value[VM_WSS], g.ram) : g.ram;
+	g.wss = known ? fmin(vm->value[VM_WSS], g.ram) : g.ram;
 	return g;
+}
+
+/* What was asked about, as a number of guests. */
+static int take_question(struct summary *s, struct err *e)
+{
+	double overcommit = options.overcommit_hundredths / 100.0;
+	const struct plan *p = &s->plan;
+
+	s->asked = options.guests ? (int)options.guests : -1;
+	if (!options.overcommit_hundredths)
+		return EX_DONE;
+	if (options.guests)
+		return err_set(e, EX_BAD_INPUT, "--overcommit and --guests: want one of them");
+	s->asked = plan_guests_for(p, overcommit);
+	if (s->asked < 0)
+		return err_set(e, EX_BAD_INPUT, "--overcommit %.2f: want %.2f, which is here, to "
+			       "%.2f, which is %d more of %s", overcommit, p->ram / p->capacity,
+			       (p->ram + p->size * PLAN_GUESTS_MAX) / p->capacity,
+			       PLAN_GUESTS_MAX, SIZE_TEXT(p->size));
+	return EX_DONE;
 }
 
 static int summarize(struct summary *s, struct err *e)
@@ -166,8 +210,10 @@ static int summarize(struct summary *s, struct err *e)
 		     options.reserve;
 	guests = calloc(vms.count + 1, sizeof(*guests));
 	for (size_t i = 0; guests && i < vms.count; i++) {
-		guests[n] = measured(&vms.list[i]);
-		s->measured += vms.list[i].value[VM_WSS] > 0;
+		bool known = has_working_set(&vms.list[i]);
+
+		guests[n] = measured(&vms.list[i], known);
+		s->measured += known;
 		n += guests[n].ram > 0;
 	}
 	vms_free(&vms);
@@ -186,7 +232,7 @@ static int summarize(struct summary *s, struct err *e)
 	free(guests);
 	if (!rc)
 		s->fit = plan_fit(&s->plan, options.risk_hundredths / 10000.0);
-	return rc;
+	return rc ? rc : take_question(s, e);
 }
 
 int cmd_plan(int argc, char **argv)

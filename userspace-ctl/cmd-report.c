@@ -46,11 +46,24 @@ out:
 	return rc;
 }
 
+/* What pagefoldd put aside when the record was full. */
+static FILE *open_older(const char *path)
+{
+	FILE *older = NULL;
+	char *name;
+
+	if (asprintf(&name, "%s.old", path) < 0)
+		return NULL;
+	older = fopen(name, "re");
+	free(name);
+	return older;
+}
+
 int cmd_report(int argc, char **argv)
 {
 	struct timeline t = { 0 };
 	struct err e, why;
-	FILE *from;
+	FILE *from, *older;
 	int rc;
 
 	(void)argc;
@@ -63,7 +76,10 @@ int cmd_report(int argc, char **argv)
 	if (!from)
 		return cmd_fail(argv[0], err_set(&e, EX_REFUSED, "--record %s: cannot open: %s",
 						 QUOTE(options.record), strerror(errno)), &e);
-	rc = timeline_read(from, &t, &why);
+	older = open_older(options.record);
+	rc = timeline_read(older, from, &t, &why);
+	if (older)
+		fclose(older);
 	fclose(from);
 	if (rc)
 		rc = err_set(&e, rc, "--record %s: %s", QUOTE(options.record), why.text);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "daemon/vmm.h"
 #include "table.h"
 #include "vm.h"
 
@@ -20,6 +21,7 @@ static const struct column columns[] = {
 	{ "SAVED", "saved_bytes", CELL_BYTES, true },
 	{ "ZERO", "zero_bytes", CELL_BYTES, true },
 	{ "BALLOON", "balloon_bytes", CELL_BYTES, true },
+	{ "SWAPPED", "swapped_bytes", CELL_BYTES, true },
 	{ "WSS", "wss_bytes", CELL_BYTES, true },
 	{ "TARGET", "target_bytes", CELL_BYTES, true },
 	{ "STATE", "state", CELL_TEXT, false },
@@ -30,18 +32,36 @@ static struct cell number(const struct vm *vm, enum vm_number n, uint64_t unit)
 	return CELL_OF_IF(vm_has(vm, n), vm->value[n] * unit);
 }
 
+/* The module has counted it when it has been through the VM once. */
+static struct cell ram(const struct vm *vm)
+{
+	uint64_t bytes = vm->value[VM_ELIGIBLE];
+
+	return CELL_OF_IF(vm_has(vm, VM_ELIGIBLE) && (bytes || vm->value[VM_PASSES]), bytes);
+}
+
+/* The module does not know it; /proc does. */
+static struct cell swapped(const struct vm *vm)
+{
+	uint64_t bytes = 0;
+	bool known = vmm_knows_swapped(options.sysroot, vm->pid, &bytes);
+
+	return CELL_OF_IF(known, bytes);
+}
+
 static int add_vm(struct table *table, const struct vm *vm)
 {
 	struct cell cells[ARRAY_SIZE(columns)] = {
 		CELL_OF(vm->pid),
 		CELL_OF_TEXT(vm->name),
 		CELL_OF_TEXT(vm->domain),
-		number(vm, VM_ELIGIBLE, 1),
+		ram(vm),
 		number(vm, VM_RESIDENT, 1),
 		number(vm, VM_FOLDED, PF_PAGE_BYTES),
 		number(vm, VM_SAVED, 1),
 		number(vm, VM_ZERO, PF_PAGE_BYTES),
 		number(vm, VM_BALLOON, 1),
+		swapped(vm),
 		number(vm, VM_WSS, 1),
 		/* 0 is how the module says that there is none. */
 		CELL_OF_IF(vm_has(vm, VM_TARGET) && vm->value[VM_TARGET], vm->value[VM_TARGET]),

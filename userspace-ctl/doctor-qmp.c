@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Whether a VM's monitor can be reached: its socket is on its command line, is owned by who runs
- * it, and answers with QEMU's greeting.
+ * it, and answers with QEMU's greeting. One that is libvirt's serves libvirt only, which pagefoldd
+ * asks in its place.
  *
  * The peer may be hostile or hung, so nothing is waited for longer than ANSWER_MS, and no more than
  * the first bytes are read. Nothing is said to it.
@@ -22,6 +23,12 @@
 #define ANSWER_MS	1000
 #define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the " \
 			"guest is shared and paged, never ballooned"
+
+#ifdef HAVE_LIBVIRT
+static const bool have_libvirt = true;
+#else
+static const bool have_libvirt;
+#endif
 
 static int connect_to(const char *path)
 {
@@ -60,14 +67,33 @@ static int greeted(int fd)
 	       !memcmp(text, greeting, sizeof(greeting) - 1) ? 1 : -1;
 }
 
-static void ask_socket(const char *path, int pid, const char *name, struct findings *f)
+/* Of what listens: the file may be one's own, and the program behind it another's. */
+static bool is_anothers(int fd, uid_t uid, uid_t *peer_uid)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return false;
+	*peer_uid = peer.uid;
+	return peer.uid && peer.uid != uid;
+}
+
+static void ask_socket(const char *path, int pid, uid_t uid, const char *name, struct findings *f)
 {
 	int fd = connect_to(path), answer;
+	uid_t peer;
 
 	if (fd < 0) {
 		doctor_add(f, "qmp", DOCTOR_NOTE, fd == -EAGAIN ?
 			   "let go whoever holds it: QEMU serves one at a time" : NO_MONITOR,
 			   "%s (%d): %.108s: %s", name, pid, path, strerror(-fd));
+		return;
+	}
+	if (is_anothers(fd, uid, &peer)) {
+		close(fd);
+		doctor_add(f, "qmp", DOCTOR_TROUBLE, "find out what listens there; pagefoldd refuses it",
+			   "%s (%d): at %.108s user %u listens", name, pid, path, peer);
 		return;
 	}
 	answer = greeted(fd);
@@ -84,14 +110,32 @@ static void ask_socket(const char *path, int pid, const char *name, struct findi
 			   "%s (%d): %.108s does not greet as QEMU does", name, pid, path);
 }
 
+static void no_socket(const char *sysroot, int pid, const char *name, struct findings *f)
+{
+	char uuid[UUID_TEXT_SIZE];
+
+	if (!process_libvirt_uuid(sysroot, pid, uuid))
+		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR,
+			   "%s (%d): no QMP socket on its command line", name, pid);
+	else if (have_libvirt)
+		doctor_add(f, "qmp", DOCTOR_OK, "",
+			   "%s (%d): its monitor is libvirt's, which this build of pagefoldd "
+			   "speaks with", name, pid);
+	else
+		doctor_add(f, "qmp", DOCTOR_NOTE,
+			   "build Pagefold where libvirt-dev is installed; without it the guest is "
+			   "shared and paged, never ballooned",
+			   "%s (%d): its monitor is libvirt's, which this build of pagefoldd does "
+			   "not speak with", name, pid);
+}
+
 void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings *f)
 {
 	char path[QMP_PATH_MAX], proc[PATH_MAX], full[PATH_MAX + QMP_PATH_MAX];
 	struct stat socket, process;
 
 	if (!process_qmp_path(sysroot, pid, path)) {
-		doctor_add(f, "qmp", DOCTOR_NOTE, NO_MONITOR,
-			   "%s (%d): no QMP socket on its command line", name, pid);
+		no_socket(sysroot, pid, name, f);
 		return;
 	}
 	snprintf(full, sizeof(full), "%s%s", sysroot, path);
@@ -102,11 +146,13 @@ void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings 
 		return;
 	}
 	snprintf(proc, sizeof(proc), "%s/proc/%d", sysroot, pid);
-	if (!stat(proc, &process) && socket.st_uid && socket.st_uid != process.st_uid) {
+	if (stat(proc, &process))
+		process.st_uid = socket.st_uid;
+	if (socket.st_uid && socket.st_uid != process.st_uid) {
 		doctor_add(f, "qmp", DOCTOR_TROUBLE,
 			   "chown it to the user that QEMU runs as, or to root",
 			   "%s (%d): %.108s belongs to user %u", name, pid, path, socket.st_uid);
 		return;
 	}
-	ask_socket(full, pid, name, f);
+	ask_socket(full, pid, process.st_uid, name, f);
 }

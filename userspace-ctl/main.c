@@ -37,7 +37,8 @@ static const struct verb {
 	  "[--record FILE] [--interval S] [--count N] [--trace]",
 	  "Follow what changes and what pagefoldd decides" },
 	{ "plan", cmd_plan, OPT_PLAN, 0, 0, "[--size SIZE] [--risk PERCENT] [--reserve SIZE] "
-	  "[--guests N]", "How many more guests fit, from what those that are here need" },
+	  "[--guests N | --overcommit F]", "How many more guests fit, from what those that are "
+	  "here need" },
 	{ "doctor", cmd_doctor, 0, 0, 0, "", "Look at this host, and say what to do" },
 	{ "record", cmd_record, OPT_INTERVAL | OPT_COUNT | OPT_OUTPUT, 0, 0,
 	  "[--output FILE] [--interval S] [--count N]", "Record what the host and its VMs use" },

@@ -27,6 +27,7 @@ struct options options = {
 enum id {
 	ID_SYSROOT = 256, ID_JSON, ID_HELP, ID_VERSION, ID_MODULE, ID_TRACE, ID_INTERVAL, ID_COUNT,
 	ID_OUTPUT, ID_RECORD, ID_SIZE, ID_RESERVE, ID_RISK, ID_GUESTS,
+	ID_OVERCOMMIT,
 };
 
 static const struct option longs[] = {
@@ -44,6 +45,7 @@ static const struct option longs[] = {
 	{ "reserve", required_argument, NULL, ID_RESERVE },
 	{ "risk", required_argument, NULL, ID_RISK },
 	{ "guests", required_argument, NULL, ID_GUESTS },
+	{ "overcommit", required_argument, NULL, ID_OVERCOMMIT },
 	{ 0 }
 };
 
@@ -59,6 +61,7 @@ static const struct {
 	{ ID_RESERVE, OPT_PLAN },
 	{ ID_RISK, OPT_PLAN },
 	{ ID_GUESTS, OPT_PLAN },
+	{ ID_OVERCOMMIT, OPT_PLAN },
 	{ ID_MODULE, OPT_MODULE },
 	{ ID_TRACE, OPT_TRACE },
 };
@@ -132,6 +135,10 @@ static int take_value(int id, const char *text, struct err *e)
 	case ID_GUESTS:
 		rc = take_count("--guests", text, GUESTS_MAX, &v, e);
 		options.guests = v;
+		return rc;
+	case ID_OVERCOMMIT:
+		rc = take_decimal("--overcommit", text, 2, 10, 10000, "a number", &v, e);
+		options.overcommit_hundredths = v;
 		return rc;
 	default:
 		rc = take_decimal("--risk", text, 2, 1, 5000, "percent", &v, e);

@@ -37,6 +37,7 @@ enum {
  * @reserve: --reserve, UINT64_MAX when not given
  * @risk_hundredths: --risk in hundredths of a percent, 500 when not given
  * @guests: --guests, 0 when not given
+ * @overcommit_hundredths: --overcommit in hundredths, 0 when not given
  */
 struct options {
 	const char *sysroot;
@@ -53,6 +54,7 @@ struct options {
 	uint64_t reserve;
 	unsigned int risk_hundredths;
 	unsigned int guests;
+	unsigned int overcommit_hundredths;
 };
 
 extern struct options options;

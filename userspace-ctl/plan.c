@@ -62,6 +62,17 @@ void plan_at(const struct plan *p, unsigned int guests, struct plan_point *at)
 	}
 }
 
+int plan_guests_for(const struct plan *p, double overcommit)
+{
+	/* What two decimals say need not be whole guests: so little is the same. */
+	double slack = p->capacity * 0.005;
+	double guests = ceil((p->capacity * overcommit - slack - p->ram) / p->size);
+
+	if (p->ram > p->capacity * overcommit + slack || guests > PLAN_GUESTS_MAX)
+		return -1;
+	return guests > 0 ? guests : 0;
+}
+
 int plan_fit(const struct plan *p, double risk)
 {
 	struct plan_point at;

@@ -123,6 +123,16 @@ void plan_make(const struct plan_guest *guests, size_t n, double capacity, doubl
 void plan_at(const struct plan *p, unsigned int guests, struct plan_point *at);
 
 /**
+ * plan_guests_for() - how many more guests make an overcommit
+ * @p: the model; its size is above 0
+ * @overcommit: all RAM that is promised by the host's capacity
+ *
+ * Return: the fewest that reach it, 0 when it is as much already; -1 when it is more, or when it
+ * takes more than PLAN_GUESTS_MAX.
+ */
+int plan_guests_for(const struct plan *p, double overcommit);
+
+/**
  * plan_fit() - how many more guests fit
  * @p: the model
  * @risk: at most this, above 0 and below 1

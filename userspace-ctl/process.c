@@ -6,6 +6,7 @@
  * and nothing else. A uevent may be handled long after it was sent, when its process id may belong
  * to another process, hence the look at what the process has open.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 
 #define CMDLINE_MAX	131072	/* an argument's limit; -name stands near the start */
 #define ELEMENT_MAX	512
+#define LIBVIRT_MONITOR	"charmonitor"	/* as libvirt calls it, in every release */
 #define KVM_MISC_MINOR	232	/* admin-guide/devices.txt: 10 char, 232 = /dev/kvm */
 
 /*
@@ -117,23 +119,58 @@ static bool chardev_path(const char *cmdline, const char *end, const char *id,
 	return false;
 }
 
+/* Of an argument and the one after it, the chardev when they are -mon chardev=ID,mode=control. */
+static bool monitor_option(const char *arg, const char *value, char id[ELEMENT_MAX])
+{
+	char mode[ELEMENT_MAX];
+
+	return !strcmp(arg, "-mon") && option_value(value, "mode", false, mode, sizeof(mode)) &&
+	       !strcmp(mode, "control") && option_value(value, "chardev", true, id, ELEMENT_MAX);
+}
+
 bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
 {
 	const char *end = cmdline + len, *arg, *nul, *before = "";
-	char id[ELEMENT_MAX], mode[ELEMENT_MAX];
+	char id[ELEMENT_MAX];
 
 	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
 		if (qmp_option(before, arg, path))
 			return true;
-		if (!strcmp(before, "-mon") &&
-		    option_value(arg, "mode", false, mode, sizeof(mode)) &&
-		    !strcmp(mode, "control") &&
-		    option_value(arg, "chardev", true, id, sizeof(id)) &&
+		if (monitor_option(before, arg, id) && strcmp(id, LIBVIRT_MONITOR) &&
 		    chardev_path(cmdline, end, id, path))
 			return true;
 		before = arg;
 	}
 	return false;
+}
+
+static bool uuid_is_valid(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t i;
+
+	for (i = 0; form[i]; i++)
+		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i]) : text[i] != '-')
+			return false;
+	return !text[i];
+}
+
+bool cmdline_libvirt_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_SIZE])
+{
+	const char *end = cmdline + len, *arg, *nul, *before = "";
+	bool libvirt = false, found = false;
+	char id[ELEMENT_MAX];
+
+	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
+		if (monitor_option(before, arg, id) && !strcmp(id, LIBVIRT_MONITOR))
+			libvirt = true;
+		if (!strcmp(before, "-uuid") && uuid_is_valid(arg)) {
+			strcpy(uuid, arg);
+			found = true;
+		}
+		before = arg;
+	}
+	return libvirt && found;
 }
 
 /* Read /proc/@pid/@file. Return: bytes read, at most @size - 1 and followed by a NUL; -errno. */
@@ -195,6 +232,14 @@ bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX])
 	ssize_t n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
 
 	return n > 0 && cmdline_qmp_path(cmdline, n, path);
+}
+
+bool process_libvirt_uuid(const char *sysroot, int pid, char uuid[UUID_TEXT_SIZE])
+{
+	static char cmdline[CMDLINE_MAX];
+	ssize_t n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
+
+	return n > 0 && cmdline_libvirt_uuid(cmdline, n, uuid);
 }
 
 static bool fd_is_kvm(int dir, const char *fd, bool device)

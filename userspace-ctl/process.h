@@ -22,13 +22,25 @@ bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX +
 /*
  * The path of a QMP socket in a VMM's command line, as for cmdline_guest_name(): of "-qmp
  * unix:PATH,...", or of a "-chardev socket,id=ID,path=PATH,..." that a "-mon
- * chardev=ID,mode=control" names. The first that is absolute and without "..".
+ * chardev=ID,mode=control" names. The first that is absolute and without "..", and not libvirt's.
  * Return: false when there is none.
  */
 bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX]);
 
 /* The same for process @pid. */
 bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX]);
+
+#define UUID_TEXT_SIZE	37		/* with its NUL */
+
+/*
+ * The UUID in a VMM's command line whose monitor is libvirt's own, by the name that libvirt gives
+ * it. Such a monitor serves libvirt and nobody else, so cmdline_qmp_path() passes it over.
+ * Return: false when libvirt did not start it.
+ */
+bool cmdline_libvirt_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_SIZE]);
+
+/* The same for process @pid. */
+bool process_libvirt_uuid(const char *sysroot, int pid, char uuid[UUID_TEXT_SIZE]);
 
 /* The process that thread @tid is of. Return: its id, 0 when there is no such thread (any more). */
 int process_of_thread(const char *sysroot, int tid);

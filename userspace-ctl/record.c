@@ -57,6 +57,8 @@ static const struct member {
 	{ TYPES(VM, VM), "domain", KIND_WORD, AT(vm.domain), NONE },
 	{ TYPES(VM, VM), "policy", KIND_WORD, AT(vm.policy), NONE },
 	{ TYPES(VM, VM), "state", KIND_WORD, AT(vm.state), NONE },
+	{ TYPES(VM, VM), "swapped_bytes", KIND_NUMBER, AT(swapped), AT(has_paged) },
+	{ TYPES(VM, VM), "double_paged_bytes", KIND_NUMBER, AT(double_paged), AT(has_paged) },
 	{ TYPES(DECISION, DECISION), "rung", KIND_WORD, AT(word), NONE },
 	{ TYPES(DECISION, DECISION), "from_bytes", KIND_NUMBER, AT(from), AT(has_target) },
 	{ TYPES(DECISION, DECISION), "to_bytes", KIND_NUMBER, AT(to), AT(has_target) },

@@ -21,11 +21,13 @@
  *              "psi_some_percent", "psi_full_percent" (over 10 s, two digits), "state" (the
  *              daemon's: high, soft, hard or low), and the numbers of the module by the names of
  *              their files in /sys/kernel/pagefold, HOST_NUMBERS in vm.h
- *   vm         "pid", "name", "domain", "policy", "state", and the numbers by the names of their
- *              files in vms/PID/, VM_NUMBERS in vm.h
+ *   vm         "pid", "name", "domain", "policy", "state", the numbers by the names of their files
+ *              in vms/PID/, VM_NUMBERS in vm.h, and the daemon's "swapped_bytes" and
+ *              "double_paged_bytes"
  *   decision   "pid", "name", "rung" (share, report, balloon, pageout or emergency; or another
  *              word), "from_bytes" and "to_bytes" (the VM's target before and after),
- *              "freed_bytes" (what the rung has given back when that is known), "why" (a sentence)
+ *              "freed_bytes" (what the rung has given back since the last record of this VM and
+ *              rung, when that is known), "why" (a sentence)
  *   event      "event" (a word: vm-add, vm-del, run, host-state, vm-state, untrusted, ...), "pid"
  *              (0 or not there: the host), "name", "text" (a sentence)
  *
@@ -71,6 +73,9 @@ enum record_type {
  * @host: RECORD_HOST
  * @memory: RECORD_HOST
  * @word: RECORD_HOST: state, RECORD_DECISION: rung, RECORD_EVENT: event
+ * @has_paged: RECORD_VM: whether @swapped and @double_paged are known
+ * @swapped: what of it is in swap, in bytes
+ * @double_paged: what was paged out in vain, ever, at most
  * @has_target: RECORD_DECISION: whether @from and @to are known
  * @from: target before, in bytes
  * @to: target after, in bytes
@@ -88,6 +93,9 @@ struct record {
 	struct host host;
 	struct memory memory;
 	char word[PF_NAME_MAX + 1];
+	bool has_paged;
+	uint64_t swapped;
+	uint64_t double_paged;
 	bool has_target;
 	uint64_t from;
 	uint64_t to;

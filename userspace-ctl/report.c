@@ -186,6 +186,7 @@ static void print_vm(const struct timeline *t, const struct timeline_vm *vm, FIL
 			{ "working set", "#66a61e", SHAPE_LINE, &vm->series[SERIES_WSS] },
 			{ "balloon", "#7570b3", SHAPE_LINE, &vm->series[SERIES_BALLOON] },
 			{ "saved by sharing", "#1b9e77", SHAPE_LINE, &vm->series[SERIES_VM_SAVED] },
+			{ "in swap", "#d95f02", SHAPE_LINE, &vm->series[SERIES_SWAPPED] },
 			{ "target", "#e6ab02", SHAPE_STEP, &vm->series[SERIES_TARGET] },
 		},
 	};
@@ -196,6 +197,8 @@ static void print_vm(const struct timeline *t, const struct timeline_vm *vm, FIL
 	html_text(vm->last.domain, to);
 	if (vm->last.value[VM_ELIGIBLE])
 		fprintf(to, ", %s of RAM", SIZE_TEXT(vm->last.value[VM_ELIGIBLE]));
+	if (vm->double_paged)
+		fprintf(to, ", %s paged out in vain at most", SIZE_TEXT(vm->double_paged));
 	fputs("</span></h2>\n", to);
 	chart_print(&chart, to);
 }

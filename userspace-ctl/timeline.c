@@ -98,6 +98,10 @@ static int add_vm(struct timeline *t, const struct record *r)
 	if (!vm)
 		return t->vm_count == TIMELINE_VMS_MAX ? 0 : -ENOMEM;
 	vm->last = r->vm;
+	if (r->has_paged) {
+		vm->double_paged = r->double_paged;
+		rc |= add_point(&vm->series[SERIES_SWAPPED], r->time_ms, r->swapped);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
 		enum vm_number n = vm_has(&r->vm, kept[i].number) ? kept[i].number :
 				   kept[i].instead;
@@ -231,14 +235,13 @@ static int take_line(struct timeline *t, size_t number, const char *line, size_t
 	return add_record(t, &r);
 }
 
-int timeline_read(FILE *from, struct timeline *t, struct err *e)
+static int read_lines(FILE *from, struct timeline *t, struct err *e)
 {
 	char line[RECORD_LINE_MAX + 1];
 	size_t len = 0, number = 1;
 	struct err why;
 	int c, rc = 0;
 
-	*t = (struct timeline){ 0 };
 	while (!rc && (c = getc(from)) != EOF) {
 		if (c != '\n') {
 			if (len < RECORD_LINE_MAX)
@@ -255,8 +258,21 @@ int timeline_read(FILE *from, struct timeline *t, struct err *e)
 	if (rc || number == 1)
 		return err_set(e, EX_BAD_INPUT, "no record: %s", rc ? why.text :
 			       "it has no line");
-	put_in_order(t);
 	return EX_DONE;
+}
+
+int timeline_read(FILE *older, FILE *from, struct timeline *t, struct err *e)
+{
+	int rc = EX_DONE;
+
+	*t = (struct timeline){ 0 };
+	if (older)
+		rc = read_lines(older, t, e);
+	if (!rc)
+		rc = read_lines(from, t, e);
+	if (!rc)
+		put_in_order(t);
+	return rc;
 }
 
 void timeline_free(struct timeline *t)

@@ -30,7 +30,7 @@ struct series {
 enum host_series { SERIES_IN_USE, SERIES_SWAP, SERIES_SAVED, SERIES_SOME, SERIES_FULL,
 	SERIES_STATE, HOST_SERIES };
 enum vm_series { SERIES_USED, SERIES_TARGET, SERIES_WSS, SERIES_BALLOON, SERIES_VM_SAVED,
-	VM_SERIES };
+	SERIES_SWAPPED, VM_SERIES };
 
 /* Values of SERIES_STATE. */
 enum { STATE_HIGH, STATE_SOFT, STATE_HARD, STATE_LOW, STATES };
@@ -38,6 +38,7 @@ extern const char * const state_names[STATES];
 
 struct timeline_vm {
 	struct vm last;
+	uint64_t double_paged;
 	struct series series[VM_SERIES];
 };
 
@@ -77,7 +78,7 @@ struct rung {
  * @rungs: in the order of the ladder as first seen
  * @rung_count: how many
  * @bad_lines: that could not be read
- * @bad_line: the first of them
+ * @bad_line: the first of them, in the file that it is in
  * @bad_why: why
  */
 struct timeline {
@@ -101,6 +102,7 @@ struct timeline {
 
 /**
  * timeline_read() - read a record
+ * @older: what was written before it, or NULL
  * @from: it
  * @t: where it goes; free it with timeline_free(), also after an error
  * @e: filled on error
@@ -110,7 +112,7 @@ struct timeline {
  *
  * Return: EX_DONE, EX_REFUSED when reading fails, EX_BAD_INPUT when there is no record in it.
  */
-int timeline_read(FILE *from, struct timeline *t, struct err *e);
+int timeline_read(FILE *older, FILE *from, struct timeline *t, struct err *e);
 
 /**
  * timeline_free() - forget it

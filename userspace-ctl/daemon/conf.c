@@ -23,7 +23,7 @@
 #define LINE_MAX_INI	190	/* inih's own limit is 200, and it cuts */
 #define SIZE_MOST	(1ull << 60)
 
-enum value_type { VALUE_NUMBER, VALUE_AMOUNT, VALUE_WORD, VALUE_PATH };
+enum value_type { VALUE_NUMBER, VALUE_AMOUNT, VALUE_WORD, VALUE_PATH, VALUE_URI };
 
 static const char * const no_yes[] = { "no", "yes", NULL };
 static const char * const emergencies[] = { "none", "pause", "quit", NULL };
@@ -46,8 +46,10 @@ static const struct conf_key {
 	KEY("host", "psi_some_percent", VALUE_NUMBER, psi_some_percent, .min = 0, .max = 100),
 	KEY("host", "psi_full_percent", VALUE_NUMBER, psi_full_percent, .min = 0, .max = 100),
 	KEY("host", "interval_ms", VALUE_NUMBER, interval_ms, .min = 200, .max = 60000),
+	KEY("host", "record_s", VALUE_NUMBER, record_s, .min = 0, .max = 3600),
 	KEY("host", "register", VALUE_WORD, enrol, .words = no_yes),
 	KEY("host", "metrics", VALUE_PATH, metrics),
+	KEY("host", "libvirt_uri", VALUE_URI, libvirt_uri),
 	KEY("policy", "idle_tax_percent", VALUE_NUMBER, idle_tax_percent, .min = 0, .max = 99),
 	KEY("policy", "step_percent", VALUE_NUMBER, step_percent, .min = 1, .max = 50),
 	KEY("policy", "rise_percent", VALUE_NUMBER, rise_percent, .min = 1, .max = 100),
@@ -80,7 +82,9 @@ void conf_default(struct conf *c)
 {
 	*c = (struct conf){
 		.high.percent = 6, .soft.percent = 4, .hard.percent = 2, .low.percent = 1,
-		.psi_some_percent = 10, .psi_full_percent = 5, .interval_ms = 2000, .enrol = 1,
+		.psi_some_percent = 10, .psi_full_percent = 5, .interval_ms = 2000, .record_s = 10,
+		.enrol = 1,
+		.libvirt_uri = "qemu:///system",
 		.idle_tax_percent = 75, .step_percent = 5, .rise_percent = 10, .spike_percent = 5,
 		.spike_window_s = 60,
 		.share_s = 10, .report_s = 5, .deadline_s = 30, .emergency_s = 30,
@@ -150,6 +154,34 @@ static int take_path(const struct conf_key *key, const char *value, char *path, 
 	return EX_DONE;
 }
 
+/*
+ * This host's libvirt only, for it is asked about processes; and none that needs an environment to
+ * be found, as a session's without its socket does.
+ */
+static int take_uri(const struct conf_key *key, const char *value, char *uri, struct err *e)
+{
+	static const char * const forms[] = {
+		"qemu:///system?socket=/", "qemu:///session?socket=/",
+	};
+	bool good = !strcmp(value, "qemu:///system");
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		size_t len = strlen(forms[i]);
+
+		/* What else means something in a URI would not reach libvirt as it stands here. */
+		if (!strncmp(value, forms[i], len) && !strpbrk(value + len, "?&#%+") &&
+		    strlen(value + len - 1) < CONF_PATH_MAX)
+			good = true;
+	}
+	if (!good)
+		return err_set(e, EX_BAD_INPUT, "%s %s: want qemu:///system, or one of "
+			       "qemu:///system and qemu:///session with ?socket= and an absolute "
+			       "path of at most %d bytes without ? & # %% +", key->name,
+			       QUOTE(value), CONF_PATH_MAX - 1);
+	snprintf(uri, CONF_URI_MAX, "%s", value);
+	return EX_DONE;
+}
+
 static int take_value(struct conf *c, const struct conf_key *key, const char *value, struct err *e)
 {
 	void *field = (char *)c + key->at;
@@ -161,6 +193,8 @@ static int take_value(struct conf *c, const struct conf_key *key, const char *va
 		return take_amount(key, value, field, e);
 	case VALUE_WORD:
 		return take_word(key, value, field, e);
+	case VALUE_URI:
+		return take_uri(key, value, field, e);
 	default:
 		return take_path(key, value, field, e);
 	}

@@ -12,6 +12,7 @@
 
 #define CONF_DIR	"/etc/pagefold"
 #define CONF_PATH_MAX	108	/* what fits a socket's address */
+#define CONF_URI_MAX	144	/* a socket's path and what stands before it */
 #define CONF_FILE_MAX	65536
 
 /* A size, or a part of something that is known only later. */
@@ -30,12 +31,12 @@ struct vm_conf {
 
 struct conf {
 	struct amount high, soft, hard, low;
-	unsigned int psi_some_percent, psi_full_percent, interval_ms;
+	unsigned int psi_some_percent, psi_full_percent, interval_ms, record_s;
 	unsigned int idle_tax_percent, step_percent, rise_percent, spike_percent, spike_window_s;
 	unsigned int share_s, report_s, deadline_s, emergency_s, keep_percent;
 	struct amount page_step;
 	unsigned int enrol;
-	char metrics[CONF_PATH_MAX];
+	char metrics[CONF_PATH_MAX], libvirt_uri[CONF_URI_MAX];
 	struct vm_conf vm;	/* of VMs that have no file of their own */
 };
 

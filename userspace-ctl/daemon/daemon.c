@@ -3,12 +3,14 @@
  * All VMs, round after round.
  *
  * A round reads everything anew and decides from that. What lasts longer (ladders, what a VM is
- * used to) is lost with the daemon and comes back by looking; the one thing that looking cannot
- * tell, whose a target is, is on record before it is written.
+ * used to) is lost with the daemon and comes back by looking. What looking cannot tell is on
+ * record: whose a target is, before it is written; which VMs are stopped or not believed; the
+ * host's state.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -16,17 +18,21 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include "arith.h"
 #include "daemon.h"
 #include "size.h"
 #include "sysfs.h"
+
+#define LOCK_PATH	"/run/pagefold/lock"
 
 static struct surroundings surroundings(const struct daemon *d)
 {
 	char run[8];
 
 	return (struct surroundings){
-		.sysroot = d->sysroot, .pager = d->pager, .conf = &d->conf,
+		.sysroot = d->sysroot, .pager = d->pager, .virt = d->virt, .conf = &d->conf,
 		.state = d->policy.state, .dry_run = d->dry_run,
 		.scanning = !sysfs_read(d->sysroot, "run", run, sizeof(run)) && !strcmp(run, "1"),
 		.swapping = d->memory.swap_used > 0, .now_ms = clock_ms(),
@@ -41,6 +47,7 @@ static int apply_conf(struct daemon *d, const struct conf *c, struct err *e)
 		.hard = amount_of(&c->hard, d->memory.total),
 		.low = amount_of(&c->low, d->memory.total),
 		.psi_some = c->psi_some_percent * 100, .psi_full = c->psi_full_percent * 100,
+		.interval_ms = c->interval_ms,
 		.idle_tax_percent = c->idle_tax_percent, .step_percent = c->step_percent,
 		.rise_percent = c->rise_percent, .spike_percent = c->spike_percent,
 		.spike_window_ms = c->spike_window_s * 1000,
@@ -54,46 +61,83 @@ static int apply_conf(struct daemon *d, const struct conf *c, struct err *e)
 	return EX_DONE;
 }
 
+/*
+ * Two daemons would take each other's targets for an operator's. The lock is the process's, and ends
+ * with it, however it ends.
+ */
+static int take_lock(struct daemon *d, struct err *e)
+{
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET }, holder;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/run/pagefold", d->sysroot);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return err_set(e, EX_REFUSED, "%s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), "%s" LOCK_PATH, d->sysroot);
+	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (d->lock < 0)
+		return err_set(e, EX_REFUSED, "%s: %s", path, strerror(errno));
+	while (fcntl(d->lock, F_SETLK, &all)) {
+		if (errno != EAGAIN && errno != EACCES)
+			return err_set(e, EX_REFUSED, "%s: cannot lock it: %s", path,
+				       strerror(errno));
+		holder = all;
+		/* It may have ended just now. */
+		if (fcntl(d->lock, F_GETLK, &holder) || holder.l_type != F_UNLCK)
+			return err_set(e, EX_REFUSED, "%s: process %d holds it: another pagefoldd "
+				       "runs", path, holder.l_pid);
+	}
+	return EX_DONE;
+}
+
 int daemon_init(struct daemon *d, const char *sysroot, bool dry_run, struct err *e)
 {
-	char dir[PATH_MAX];
 	struct conf c;
 	int rc;
 
-	*d = (struct daemon){ .sysroot = sysroot, .dry_run = dry_run, .diary.fd = -1 };
+	*d = (struct daemon){ .sysroot = sysroot, .dry_run = dry_run, .diary.fd = -1, .lock = -1 };
 	rc = memory_read(sysroot, &d->memory, e);
 	if (!rc)
 		rc = conf_read(sysroot, &c, e);
 	if (!rc)
 		rc = apply_conf(d, &c, e);
+	/* Before anything is read that another may be about to write. */
+	if (!rc && !dry_run)
+		rc = take_lock(d, e);
 	if (rc)
 		return rc;
-	d->restored = calloc(GUESTS_MAX, sizeof(*d->restored));
-	if (!d->restored)
+	d->left = calloc(GUESTS_MAX, sizeof(*d->left));
+	if (!d->left)
 		return err_set(e, EX_REFUSED, "no memory");
-	d->nrestored = given_read(sysroot, d->restored, GUESTS_MAX, e);
+	d->nleft = given_read(sysroot, &d->host, d->left, GUESTS_MAX, e);
+	d->policy.by_free = d->host.by_free;
+	d->policy.by_psi = d->host.by_psi;
 	if (*e->text)
 		tell(NULL, LOG_WARNING, "%s", e->text);
-	d->restored = realloc(d->restored, (d->nrestored + 1) * sizeof(*d->restored));
+	d->left = realloc(d->left, (d->nleft + 1) * sizeof(*d->left));
+	/* A dry run wants to know which monitors are libvirt's, and asks nobody. */
+	d->virt = virt_new(sysroot);
 	if (dry_run)
 		return EX_DONE;
-	snprintf(dir, sizeof(dir), "%s/run/pagefold", sysroot);
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return err_set(e, EX_REFUSED, "%s: %s", dir, strerror(errno));
 	diary_open(&d->diary, sysroot, d->conf.interval_ms);
-	d->pager = pager_new();
+	d->pager = pager_new(sysroot);
 	return d->pager ? EX_DONE : err_set(e, EX_REFUSED, "cannot start a thread");
 }
 
 void daemon_free(struct daemon *d)
 {
-	for (size_t i = 0; i < d->n; i++)
+	for (size_t i = 0; i < d->n; i++) {
+		diary_freed(&d->diary, d->guests[i]);
 		guest_free(d->guests[i]);
+	}
 	free(d->guests);
-	free(d->restored);
+	free(d->left);
 	diary_close(&d->diary);
 	pager_free(d->pager);
+	virt_free(d->virt);
 	sd_event_unref(d->loop);
+	if (d->lock >= 0)
+		close(d->lock);
 }
 
 void daemon_reload(struct daemon *d)
@@ -107,10 +151,8 @@ void daemon_reload(struct daemon *d)
 		return;
 	}
 	s = surroundings(d);
-	for (size_t i = 0; i < d->n; i++) {
-		d->guests[i]->conf = d->conf.vm;
+	for (size_t i = 0; i < d->n; i++)
 		guest_configure(d->guests[i], &s);
-	}
 	tell(NULL, LOG_INFO, "configuration read again");
 }
 
@@ -122,12 +164,43 @@ static struct guest *find_guest(struct daemon *d, int pid)
 	return NULL;
 }
 
-/* What an earlier daemon wrote to this very process is ours. */
-static void restore(struct daemon *d, struct guest *g)
+/* What was given to this very process before, by us or an earlier daemon, goes on from there. */
+static void restore(struct daemon *d, const struct surroundings *s, struct guest *g)
 {
-	for (size_t i = 0; i < d->nrestored; i++)
-		if (d->restored[i].pid == g->pid && d->restored[i].start == g->given.start)
-			g->given = d->restored[i];
+	for (size_t i = 0; i < d->nleft; i++) {
+		if (d->left[i].pid != g->pid || d->left[i].start != g->given.start)
+			continue;
+		guest_restore(g, s, &d->left[i]);
+		d->left[i] = d->left[--d->nleft];
+		return;
+	}
+}
+
+/* An id in vms/ may belong to another process than a moment ago. */
+static bool is_same(const struct daemon *d, const struct guest *g)
+{
+	return vmm_is(d->sysroot, g->pid, g->given.start);
+}
+
+/* A VM that was unregistered, or whose module is gone, may be stopped and hold a balloon still. */
+static void remember(struct daemon *d, const struct guest *g)
+{
+	struct given *list;
+
+	if (!is_same(d, g))
+		return;
+	list = reallocarray(d->left, d->nleft + 1, sizeof(*list));
+	if (!list)
+		return;
+	d->left = list;
+	list[d->nleft++] = g->given;
+}
+
+static void forget_dead(struct daemon *d)
+{
+	for (size_t i = d->nleft; i-- > 0;)
+		if (!vmm_is(d->sysroot, d->left[i].pid, d->left[i].start))
+			d->left[i] = d->left[--d->nleft];
 }
 
 static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
@@ -144,36 +217,39 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 	g = guest_new(s, d->loop, pid);
 	if (!g)
 		return;
-	restore(d, g);
+	restore(d, s, g);
 	g->seen = true;
 	d->guests[d->n++] = g;
-	tell(g, LOG_INFO, "found, %s", *g->link.path ? "with a monitor" : "without a monitor");
-	diary_event(&d->diary, g, "vm-add", *g->link.path ? "with a monitor" : "without a monitor");
+	tell(g, LOG_INFO, "found, %s", link_text(&g->link));
+	diary_event(&d->diary, g, "vm-add", link_text(&g->link));
 }
 
 static void drop_guest(struct daemon *d, size_t i)
 {
 	tell(d->guests[i], LOG_INFO, "gone");
+	diary_freed(&d->diary, d->guests[i]);
 	diary_event(&d->diary, d->guests[i], "vm-del", "it ended or was unregistered");
+	remember(d, d->guests[i]);
 	guest_free(d->guests[i]);
 	d->guests[i] = d->guests[--d->n];
 }
 
-/* An id in vms/ may belong to another process than a moment ago. */
-static bool is_same(const struct daemon *d, const struct guest *g)
-{
-	return vmm_start(d->sysroot, g->pid) == g->given.start;
-}
-
-/* Bring the list in line with vms/. Return: false when there is no module. */
-static bool find_guests(struct daemon *d, const struct surroundings *s)
+/* Bring the list in line with vms/. Return: 0, ENOENT when there is no module, or another errno. */
+static int find_guests(struct daemon *d, const struct surroundings *s)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
 	DIR *dir;
+	int rc;
 
 	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/vms", d->sysroot);
 	dir = opendir(path);
+	rc = dir ? 0 : errno;
+	/* That it cannot be looked at, such as for want of file descriptors, says nothing of guests. */
+	if (rc && rc != ENOENT) {
+		tell(NULL, LOG_ERR, "%s: %s", path, strerror(rc));
+		return rc;
+	}
 	for (size_t i = 0; i < d->n; i++)
 		d->guests[i]->seen = false;
 	while (dir && (entry = readdir(dir))) {
@@ -194,7 +270,7 @@ static bool find_guests(struct daemon *d, const struct surroundings *s)
 	for (size_t i = d->n; i-- > 0;)
 		if (!d->guests[i]->seen)
 			drop_guest(d, i);
-	return dir;
+	return rc;
 }
 
 static void observe(struct daemon *d, const struct surroundings *s)
@@ -222,6 +298,12 @@ static void decide(struct daemon *d, uint64_t now_ms)
 	free(vms);
 }
 
+/* What the operator's target took the place of: it stands in sysfs when it is heard of. */
+static uint64_t before_hand(const struct guest *g)
+{
+	return g->told.hand ? g->told.hand : g->given.next;
+}
+
 static void tell_decision(struct daemon *d, struct guest *g)
 {
 	if (d->dry_run) {
@@ -229,12 +311,12 @@ static void tell_decision(struct daemon *d, struct guest *g)
 		       g->pid, SIZE_TEXT(g->usage), SIZE_TEXT(g->policy.active),
 		       SIZE_TEXT(g->policy.ideal), SIZE_TEXT(g->policy.target),
 		       policy_why_text(g->policy.why));
-	} else if (g->policy.hand ? g->told.why != WHY_HAND : g->given.next != g->target) {
+	} else if (g->policy.hand ? g->told.hand != g->policy.hand : g->given.next != g->target) {
 		tell(g, LOG_INFO, "target %s: %s", SIZE_TEXT(g->policy.target),
 		     policy_why_text(g->policy.why));
-		diary_decision(&d->diary, g, g->target);
+		diary_decision(&d->diary, g, g->policy.hand ? before_hand(g) : g->target);
 	}
-	g->told.why = g->policy.why;
+	g->told.hand = g->policy.hand;
 }
 
 /* What goes to sysfs: no target where it may have all of its RAM; the operator's as it stands. */
@@ -247,18 +329,25 @@ static uint64_t to_write(const struct guest *g)
 
 static bool record(struct daemon *d)
 {
-	struct given *list = calloc(d->n + 1, sizeof(*list));
+	const struct given_host host = { d->policy.by_free, d->policy.by_psi };
+	struct given *list;
 	struct err e;
 	int rc = EX_REFUSED;
 
+	forget_dead(d);
+	list = calloc(d->n + d->nleft + 1, sizeof(*list));
 	if (list) {
 		for (size_t i = 0; i < d->n; i++)
 			list[i] = d->guests[i]->given;
-		rc = given_write(d->sysroot, list, d->n, &e);
+		if (d->nleft)
+			memcpy(list + d->n, d->left, d->nleft * sizeof(*list));
+		rc = given_write(d->sysroot, &host, list, d->n + d->nleft, &e);
 	}
 	free(list);
-	if (rc)
-		tell(NULL, LOG_ERR, "%s: no target is written that cannot be recorded",
+	if (!rc)
+		d->host = host;
+	else
+		tell(NULL, LOG_ERR, "%s: nothing is done that cannot be recorded",
 		     list ? e.text : "no memory");
 	return !rc;
 }
@@ -280,12 +369,10 @@ static void write_targets(struct daemon *d, const struct surroundings *s)
 	d->recorded = true;
 	for (size_t i = 0; i < d->n; i++) {
 		struct guest *g = d->guests[i];
-		char text[32];
 
 		if (g->policy.hand || g->given.next == g->target)
 			continue;
-		snprintf(text, sizeof(text), "%" PRIu64, g->given.next);
-		if (!guest_write(g, s, "target_bytes", text))
+		if (guest_write_target(g, s))
 			g->given.last = g->given.next;
 	}
 }
@@ -315,46 +402,166 @@ static bool see_module(struct daemon *d, bool there)
 }
 
 /* Rungs are decisions too, and who is not believed is worth an event. */
-static void write_diary(struct daemon *d, const struct guest *g)
+static void write_diary(struct daemon *d, struct guest *g)
 {
-	bool was = !strcmp(g->told.state, "untrusted"), is = g->ladder.untrusted;
-
-	if (g->ladder.rung != g->told.rung)
+	if (g->ladder.rung != g->told.rung) {
+		diary_freed(&d->diary, g);
 		diary_decision(&d->diary, g, g->given.next);
-	if (is && !was)
+	}
+	/* As it is on record: its state may be another word. */
+	if (g->ladder.untrusted && !g->given.untrusted)
 		diary_event(&d->diary, g, "untrusted",
 			    "its balloon claims more than its usage shows");
+}
+
+/*
+ * Who is the furthest above its target; among equals whoever was promised the least. But whoever
+ * was to end and did not comes after those that nobody tried.
+ */
+static bool goes_before(const struct guest *a, const struct guest *b)
+{
+	uint64_t above_a = less(a->usage, a->policy.target);
+	uint64_t above_b = less(b->usage, b->policy.target);
+
+	if (a->survived != b->survived)
+		return a->survived < b->survived;
+	if (above_a != above_b)
+		return above_a > above_b;
+	return a->policy.shares < b->policy.shares;
+}
+
+/*
+ * To stop a VM of which nothing may be paged out frees nothing, and only keeps it from growing. So
+ * after the first the next one is stopped only where somebody does grow.
+ */
+static bool is_of_use(const struct daemon *d, const struct guest *g)
+{
+	return g->conf.emergency == EMERGENCY_QUIT || g->conf.paging || !d->struck_available ||
+	       d->memory.available + d->policy.knobs.low / 8 < d->struck_available;
+}
+
+static struct guest *find_victim(struct daemon *d)
+{
+	struct guest *victim = NULL, *useless = NULL;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct guest *g = d->guests[i];
+
+		if (!guest_is_in_emergency(g))
+			continue;
+		if (!is_of_use(d, g))
+			useless = g;
+		else if (!victim || goes_before(g, victim))
+			victim = g;
+	}
+	if (!victim && useless && !d->told_useless) {
+		tell(useless, LOG_WARNING, "emergency: it is not stopped as well, for that would free nothing: "
+		     "paging = no, and nobody grows since the last one was stopped");
+		d->told_useless = true;
+	}
+	return victim;
+}
+
+/*
+ * One VM at a time, and as long as a balloon has: what the first gave may be enough. Nobody is
+ * stopped who could be forgotten: it is on record first, or it is not done.
+ */
+static void begin_emergency(struct daemon *d, uint64_t now_ms)
+{
+	struct guest *victim;
+	bool quit;
+
+	if (d->policy.state <= HOST_SOFT) {
+		d->struck_available = 0;
+		d->told_useless = false;
+	}
+	if (d->emergency_ms && now_ms - d->emergency_ms < d->conf.deadline_s * 1000ull)
+		return;
+	victim = find_victim(d);
+	/* Nobody else pays for that it has not answered yet; it has 5 s before its link is given up. */
+	if (!victim || !guest_can_be_struck(victim))
+		return;
+	quit = victim->conf.emergency == EMERGENCY_QUIT;
+	if (quit) {
+		victim->ending_ms = now_ms;
+	} else {
+		victim->given.paused = 1;
+		if (!record(d)) {
+			victim->given.paused = 0;
+			return;
+		}
+	}
+	d->emergency_ms = now_ms;
+	d->struck_available = max_of(d->memory.available, 1);
+	diary_event(&d->diary, victim, "emergency", quit ? "it is to end" : "it is to be stopped");
+}
+
+/* Do what the ladders say. Return: whether anything is to be recorded that is not a target. */
+static bool act(struct daemon *d, const struct surroundings *s)
+{
+	bool news = d->host.by_free != d->policy.by_free || d->host.by_psi != d->policy.by_psi;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct guest *g = d->guests[i];
+		const struct given was = g->given;
+
+		guest_act(g, s);
+		write_diary(d, g);
+		guest_report(g, s);
+		g->given.untrusted = g->ladder.untrusted;
+		news |= was.paused != g->given.paused || was.untrusted != g->given.untrusted;
+	}
+	return news;
+}
+
+/* All in turn: there may be more than the pager takes at a time. */
+static void page(struct daemon *d, const struct surroundings *s)
+{
+	size_t first = d->n ? d->page_turn % d->n : 0;
+	struct pager_done done;
+	struct guest *g;
+
+	if (!d->pager)
+		return;
+	while (pager_collect(d->pager, &done)) {
+		g = find_guest(d, done.pid);
+		if (g && g->given.start == done.start)
+			guest_paged(g, s, &done);
+	}
+	for (size_t i = first; i < first + d->n; i++)
+		if (guest_page(d->guests[i % d->n], s))
+			d->page_turn = i + 1;
 }
 
 void daemon_round(struct daemon *d)
 {
 	struct surroundings s;
-	unsigned int paused = 0, still = 0;
 	struct err e;
+	int rc;
 
 	if (memory_read(d->sysroot, &d->memory, &e)) {
 		tell(NULL, LOG_ERR, "%s", e.text);
 		return;
 	}
 	s = surroundings(d);
-	if (!see_module(d, find_guests(d, &s)))
+	if (!d->dry_run)
+		virt_poll(d->virt, d->conf.libvirt_uri, s.now_ms);
+	rc = find_guests(d, &s);
+	if ((rc && rc != ENOENT) || !see_module(d, !rc))
 		return;
 	observe(d, &s);
 	decide(d, s.now_ms);
 	tell_state(d);
 	write_targets(d, &s);
 	s.state = d->policy.state;
-	for (size_t i = 0; i < d->n; i++) {
-		paused += d->guests[i]->given.paused;
-		guest_act(d->guests[i], &s);
-		write_diary(d, d->guests[i]);
-		guest_report(d->guests[i], &s);
-		still += d->guests[i]->given.paused;
-	}
-	if (paused != still)
+	for (size_t i = 0; i < d->n; i++)
+		guest_climb(d->guests[i], &s);
+	begin_emergency(d, s.now_ms);
+	if (act(d, &s) && !d->dry_run)
 		record(d);
-	if (d->pager && pager_failed(d->pager, &e))
-		tell(NULL, LOG_WARNING, "%s", e.text);
+	page(d, &s);
+	diary_sample(&d->diary, d->conf.record_s, &d->memory, d->policy.state, d->guests, d->n,
+		     s.now_ms);
 	if (*d->conf.metrics && !d->dry_run)
 		textfile_write(d);
 	d->rounds++;

@@ -2,8 +2,9 @@
 /*
  * Register running VMs that the module does not know.
  *
- * udev's rule does that for VMs that start later. Those that ran before the module was loaded, or
- * on a host without udev, are found here: at start, and after each uevent of KVM.
+ * udev's rule does that for VMs that start later. Those that ran before the module was loaded are
+ * found here when the daemon starts or the module comes; on a host without udev, each when KVM
+ * tells of it. No other time: a VM that an operator took out stays out.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -53,6 +54,20 @@ static void enrol(const char *sysroot, int pid)
 		tell(NULL, LOG_WARNING, "%s", e.text);
 }
 
+static void enrol_unknown(const char *sysroot, int pid)
+{
+	if (pid && !is_registered(sysroot, pid) && process_has_kvm(sysroot, pid, false))
+		enrol(sysroot, pid);
+}
+
+void enrol_one(const char *sysroot, int tid)
+{
+	struct err e;
+
+	if (!sysfs_present(sysroot, &e))
+		enrol_unknown(sysroot, process_of_thread(sysroot, tid));
+}
+
 void enrol_running(const char *sysroot)
 {
 	char path[PATH_MAX];
@@ -64,12 +79,9 @@ void enrol_running(const char *sysroot)
 		return;
 	snprintf(path, sizeof(path), "%s/proc", sysroot);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		int pid = isdigit((unsigned char)*entry->d_name) ? atoi(entry->d_name) : 0;
-
-		if (pid && !is_registered(sysroot, pid) && process_has_kvm(sysroot, pid, false))
-			enrol(sysroot, pid);
-	}
+	while (dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)*entry->d_name))
+			enrol_unknown(sysroot, atoi(entry->d_name));
 	if (dir)
 		closedir(dir);
 }

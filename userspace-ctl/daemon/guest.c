@@ -15,14 +15,25 @@
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "arith.h"
 #include "guest.h"
 #include "process.h"
 #include "size.h"
 #include "sysfs.h"
 
-#define STATS_FRESH_S	20	/* four times what the guest was asked for */
+#define STATS_FRESH_MS	20000	/* four times what the guest was asked for */
+#define STATS_COME_MS	10000	/* twice */
+#define PRESSED_KEPT_MS	120000
 #define SWAP_IN_MUCH	(1 << 20)
+/* What a VMM may have beside its guest's RAM. */
+#define VMM_LEAST	(64ull << 20)
+#define VMM_MOST	(256ull << 20)
+/* What a balloon took stays taken while its monitor is connected again. */
+#define ANSWER_KEPT_MS	30000
+#define PAGE_RETRY_MS	1000
+#define PAGE_RETRY_MOST	6	/* doublings: a minute */
 
 void tell(const struct guest *g, int priority, const char *fmt, ...)
 {
@@ -78,22 +89,39 @@ int guest_write(const struct guest *g, const struct surroundings *s, const char 
 	return rc;
 }
 
+static void find_monitor(struct guest *g, const struct surroundings *s)
+{
+	char path[QMP_PATH_MAX] = "", uuid[UUID_TEXT_SIZE];
+
+	if (*g->conf.qmp || process_qmp_path(s->sysroot, g->pid, path) ||
+	    !process_libvirt_uuid(s->sysroot, g->pid, uuid))
+		link_use(&g->link, *g->conf.qmp ? g->conf.qmp : path, *g->conf.qmp);
+	else if (!link_use_libvirt(&g->link, s->virt, uuid))
+		tell(g, LOG_WARNING, "its monitor is libvirt's: this build has no libvirt");
+}
+
 void guest_configure(struct guest *g, const struct surroundings *s)
 {
 	struct err e;
 
 	if (conf_read_vm(s->sysroot, s->conf, g->name, &g->conf, &e))
 		tell(g, LOG_ERR, "%s", e.text);
+	/* Else it is left when the balloon was given back: see leave_monitor(). */
+	if (g->conf.balloon)
+		find_monitor(g, s);
 }
 
-static void find_monitor(struct guest *g, const struct surroundings *s)
+void guest_restore(struct guest *g, const struct surroundings *s, const struct given *given)
 {
-	if (!*g->conf.qmp) {
-		process_qmp_path(s->sysroot, g->pid, g->link.path);
-		return;
-	}
-	snprintf(g->link.path, sizeof(g->link.path), "%s", g->conf.qmp);
-	g->link.any_process = true;
+	g->given = *given;
+	/* Decided, whether or not it came to the write: the record is older than that. */
+	g->policy.target = given->next;
+	g->ladder.untrusted = given->untrusted;
+	g->told.paused = given->paused;
+	if (!g->conf.balloon && (given->last || given->next || given->paused))
+		find_monitor(g, s);
+	if (link_has_monitor(&g->link))
+		g->answered_ms = s->now_ms;
 }
 
 struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
@@ -115,10 +143,8 @@ struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
 	g->given.pid = pid;
 	g->given.start = vmm.start;
 	g->conf = s->conf->vm;
-	guest_configure(g, s);
 	link_init(&g->link, loop, pid, vmm.uid);
-	if (g->conf.balloon && !s->dry_run)
-		find_monitor(g, s);
+	guest_configure(g, s);
 	return g;
 }
 
@@ -128,20 +154,39 @@ void guest_free(struct guest *g)
 	free(g);
 }
 
-static bool stats_fresh(const struct qmp_facts *f)
+/*
+ * When statistics were sent is told by the clock of the host of the moment, which may be set, and
+ * by a monitor that may lie. So after the first look it counts when they were seen to change.
+ */
+static void look_at_stats(struct guest *g, const struct surroundings *s)
 {
-	uint64_t now = time(NULL);
+	const struct qmp_facts *f = link_facts(&g->link);
+	uint64_t age = less(time(NULL), f ? f->stats_at : 0) * 1000;
 
-	return f->stats && f->stats_at + STATS_FRESH_S >= now;
+	if (!f)
+		g->heard_ms = 0;
+	else if (!g->heard_ms)
+		g->heard_ms = s->now_ms;
+	if (f && f->stats && f->stats_at != g->stats_at) {
+		g->stats_ms = g->stats_at ? s->now_ms : less(s->now_ms, age);
+		g->stats_news = true;
+		g->stats_at = f->stats_at;
+	}
+	g->stats_fresh = f && f->stats && g->stats_ms &&
+			 s->now_ms - g->stats_ms <= STATS_FRESH_MS;
 }
 
-bool guest_answers(const struct guest *g)
+static bool reacts(const struct guest *g)
 {
 	const struct qmp_facts *f = link_facts(&g->link);
 
 	/* A driver that sends no statistics shows itself by holding something. */
-	return g->conf.balloon && f && f->balloon &&
-	       (stats_fresh(f) || (g->ram && f->actual < g->ram));
+	return f && f->balloon && (g->stats_fresh || (g->ram && f->actual < g->ram));
+}
+
+bool guest_answers(const struct guest *g)
+{
+	return g->conf.balloon && reacts(g);
 }
 
 static uint64_t claimed(const struct guest *g)
@@ -157,64 +202,202 @@ uint64_t guest_balloon(const struct guest *g)
 }
 
 /* Short of memory inside: almost nothing available, or busy reading back what it had to swap. */
-static bool is_pressed(struct guest *g, const struct qmp_facts *f)
+static bool says_pressed(struct guest *g, const struct qmp_facts *f)
 {
-	uint64_t before = g->swap_in;
+	bool much = g->swap_known && f->swap_in >= g->swap_in + SWAP_IN_MUCH;
 
-	if (!f || !stats_fresh(f) || !f->total)
-		return false;
-	if (f->stats_at == g->stats_at)
-		return g->pressed;
+	g->swap_known = true;
 	g->swap_in = f->swap_in;
-	if (g->stats_at && f->swap_in >= before + SWAP_IN_MUCH) {
-		g->stats_at = f->stats_at;
+	if (much)
 		return true;
-	}
-	g->stats_at = f->stats_at;
-	return f->available && f->available < f->total / 32;
+	return f->has_available && f->available < f->total / 32;
 }
 
-static void fill_policy(struct guest *g)
+/*
+ * A guest that is short of memory may be too busy to say so again: for a while silence means that
+ * nothing has changed.
+ */
+static bool is_pressed(struct guest *g, const struct surroundings *s)
+{
+	const struct qmp_facts *f = link_facts(&g->link);
+
+	if (!g->stats_fresh || !f->total)
+		return g->pressed && s->now_ms - g->pressed_ms <= PRESSED_KEPT_MS;
+	if (!g->stats_news)
+		return g->pressed;
+	g->stats_news = false;
+	if (!says_pressed(g, f))
+		return false;
+	g->pressed_ms = s->now_ms;
+	return true;
+}
+
+/* Whether the VM has a balloon to be believed, or had one until a moment ago. */
+static bool has_balloon(struct guest *g, const struct surroundings *s)
+{
+	/* Nobody is spoken to, so the best is expected: what would be decided is the question. */
+	if (s->dry_run)
+		return g->conf.balloon && link_has_monitor(&g->link) && !g->ladder.untrusted;
+	if (guest_answers(g))
+		g->answered_ms = s->now_ms;
+	return g->answered_ms && s->now_ms - g->answered_ms < ANSWER_KEPT_MS && g->conf.balloon &&
+	       !g->ladder.untrusted;
+}
+
+/* One that nothing can be taken from can still be stopped or ended when it has come to that. */
+static bool may_be_struck(const struct guest *g, const struct surroundings *s)
+{
+	return s->state == HOST_LOW && g->conf.emergency != EMERGENCY_NONE &&
+	       link_has_monitor(&g->link);
+}
+
+static void fill_policy(struct guest *g, const struct surroundings *s)
 {
 	struct policy_vm *p = &g->policy;
-	bool known = g->ram;
+	bool known = g->ram, unlimited = p->max && p->target >= p->max;
 
 	p->ram = known ? g->ram : g->usage;
 	p->max = amount_of(&g->conf.max, p->ram);
 	p->max = p->max < p->ram ? p->max : p->ram;
 	p->min = amount_of(&g->conf.min, p->ram);
 	p->min = p->min < p->max ? p->min : p->max;
+	/* What was all that it may have is so, too, when more is known of. */
+	if (unlimited)
+		p->target = p->max;
 	p->shares = g->conf.shares;
 	p->usage = g->usage;
 	p->wss = g->wss;
+	p->wss_known = g->wss_known;
 	p->hand = given_hand(&g->given, g->target);
 	p->pressed = g->pressed;
-	p->fixed = !known || !((guest_answers(g) && !g->ladder.untrusted) || g->conf.paging);
+	p->fixed = !known || !(has_balloon(g, s) || g->conf.paging || may_be_struck(g, s));
+}
+
+/*
+ * 0 is a working set too, once there was a round: of a guest that does nothing. But a process
+ * without KVM is never seen to touch anything, and an older module tells nothing.
+ */
+static void read_working_set(struct guest *g, const struct surroundings *s)
+{
+	uint64_t rounds;
+
+	if (!guest_read(g, s, "wss_bytes", &g->wss))
+		g->wss = 0;
+	g->wss_known = g->wss || (guest_read(g, s, "wss_rounds", &rounds) && rounds &&
+				  process_has_kvm(s->sysroot, g->pid, false));
+}
+
+/*
+ * Whether nobody needs its monitor: the guest runs, and has back what was taken or asked for. One
+ * that never had a balloon may have been stopped all the same.
+ */
+static bool may_leave(const struct guest *g)
+{
+	const struct qmp_facts *f = link_facts(&g->link);
+
+	if (g->given.paused)
+		return false;
+	if (!g->answered_ms)
+		return true;
+	return f && (!f->balloon || (g->ladder.given_back && !claimed(g) &&
+				     link_balloon_is_settled(&g->link)));
+}
+
+/* Its balloon is not to be used any more: but first it gets back what was taken. */
+static void leave_monitor(struct guest *g)
+{
+	if (!may_leave(g))
+		return;
+	tell(g, LOG_INFO, "its monitor is left");
+	link_use(&g->link, "", false);
+	g->answered_ms = 0;
+}
+
+/*
+ * Memory is divided by RAM, so what a monitor says of it must be there: at least mapped. And it is
+ * also the most that a VM is held to, so what it uses must fit in, with a VMM that may have as much
+ * as the guest where that is small.
+ */
+static bool ram_is_credible(const struct guest *g, const struct surroundings *s, uint64_t ram)
+{
+	uint64_t least = g->usage - g->usage / 8;
+
+	least = less(least, min_of(least / 2, VMM_MOST) + VMM_LEAST);
+	/* What it has mapped is read only when it says something new. */
+	return ram >= least && (ram == g->ram || ram <= vmm_size(s->sysroot, g->pid));
+}
+
+static void tell_disbelief(struct guest *g, const struct surroundings *s, uint64_t ram)
+{
+	if (g->disbelieved == ram)
+		return;
+	g->disbelieved = ram;
+	tell(g, LOG_WARNING, "monitor: says %s of RAM: want at most %s, which its process has "
+	     "mapped, and about what it uses, %s, at least; what the module sees of it counts",
+	     SIZE_TEXT(ram), SIZE_TEXT(vmm_size(s->sysroot, g->pid)), SIZE_TEXT(g->usage));
+}
+
+/* A monitor that is lost for a while, or was left, has told nothing else. */
+static void look_at_ram(struct guest *g, const struct surroundings *s)
+{
+	const struct qmp_facts *f = link_facts(&g->link);
+	uint64_t said = f && f->ram ? f->ram : g->ram_told ? g->ram : 0, seen;
+
+	g->ram_told = said && said != g->disbelieved && ram_is_credible(g, s, said);
+	if (g->ram_told)
+		g->ram = said;
+	else if (said)
+		tell_disbelief(g, s, said);
+	/* As of the last pass, and of a VM that begins not all of it. */
+	if (!g->ram_told && guest_read(g, s, "eligible_bytes", &seen) && seen)
+		g->ram = seen;
+}
+
+/* Without opening anything: that may be what fails. */
+static bool is_registered(const struct guest *g, const struct surroundings *s)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/vms/%d", s->sysroot, g->pid);
+	return !access(path, F_OK);
 }
 
 bool guest_observe(struct guest *g, const struct surroundings *s)
 {
-	const struct qmp_facts *f;
 	uint64_t folded, zero;
 
+	/* Who is there and cannot be read is as he was. */
 	if (!guest_read(g, s, "usage_bytes", &g->usage) ||
 	    !guest_read(g, s, "target_bytes", &g->target) ||
 	    !guest_read(g, s, "folded_pages", &folded) || !guest_read(g, s, "zero_pages", &zero))
-		return false;
-	/* Not known in a module without it: then all of the usage counts as in use. */
-	if (!guest_read(g, s, "wss_bytes", &g->wss))
-		g->wss = 0;
+		return is_registered(g, s);
+	/* It may be an earlier daemon's, and on record as next alone. */
+	if (g->target == g->given.next)
+		g->given.last = g->target;
+	read_working_set(g, s);
 	g->shared = (folded + zero) * 4096;
 	g->swapped = s->swapping ? vmm_swapped(s->sysroot, g->pid) : 0;
-	link_poll(&g->link, s->now_ms);
-	f = link_facts(&g->link);
-	if (f && f->ram)
-		g->ram = f->ram;
-	else if (!g->ram)
-		guest_read(g, s, "eligible_bytes", &g->ram);
-	g->pressed = is_pressed(g, f);
-	fill_policy(g);
+	g->link.paused = g->given.paused;
+	if (!s->dry_run)
+		link_poll(&g->link, s->now_ms);
+	if (!g->conf.balloon && link_has_monitor(&g->link))
+		leave_monitor(g);
+	look_at_ram(g, s);
+	look_at_stats(g, s);
+	g->pressed = is_pressed(g, s);
+	fill_policy(g, s);
 	return true;
+}
+
+bool guest_write_target(struct guest *g, const struct surroundings *s)
+{
+	uint64_t now;
+	char text[32];
+
+	if (!guest_read(g, s, "target_bytes", &now) || given_hand(&g->given, now))
+		return false;
+	snprintf(text, sizeof(text), "%" PRIu64, g->given.next);
+	return !guest_write(g, s, "target_bytes", text);
 }
 
 static struct ladder_view view(const struct guest *g, const struct surroundings *s)
@@ -223,35 +406,25 @@ static struct ladder_view view(const struct guest *g, const struct surroundings 
 	struct ladder_view v = {
 		.ram = g->policy.ram, .target = g->policy.target, .usage = g->usage,
 		.shared = g->shared, .balloon = claimed(g), .paged = g->swapped, .state = s->state,
-		.scanned = s->scanning, .answers = guest_answers(g),
+		.hand = g->policy.hand, .scanned = s->scanning, .answers = reacts(g),
+		.leave = !g->conf.balloon && f,
 	};
 
 	if (f) {
+		v.stats_at = f->stats ? f->stats_at : 0;
+		v.swapped_out = f->swap_out;
 		v.reports = f->reports;
-		v.has_stats = stats_fresh(f) && f->available;
+		v.has_stats = g->stats_fresh && f->has_available;
+		/* They may be on their way. */
+		v.silent = !g->stats_fresh &&
+			   (g->stats_ms || s->now_ms - g->heard_ms < STATS_COME_MS);
 		v.available = f->available;
 		v.free = f->free;
 	}
 	return v;
 }
 
-static void emergency(struct guest *g, const struct surroundings *s, bool now)
-{
-	if (now && g->conf.emergency == EMERGENCY_QUIT && g->link.qmp) {
-		tell(g, LOG_CRIT, "emergency: ending it");
-		qmp_quit(g->link.qmp);
-	} else if (now && g->conf.emergency == EMERGENCY_PAUSE && !g->given.paused) {
-		tell(g, LOG_CRIT, "emergency: stopping it until the host has memory again");
-		g->given.paused = 1;
-	} else if (g->given.paused && s->state <= HOST_SOFT) {
-		tell(g, LOG_NOTICE, "the emergency is over: it goes on");
-		g->given.paused = 0;
-	}
-	if (g->link.qmp)
-		qmp_set_paused(g->link.qmp, g->given.paused);
-}
-
-void guest_act(struct guest *g, const struct surroundings *s)
+void guest_climb(struct guest *g, const struct surroundings *s)
 {
 	struct ladder_knobs k = {
 		.share_ms = s->conf->share_s * 1000ull, .report_ms = s->conf->report_s * 1000ull,
@@ -261,18 +434,136 @@ void guest_act(struct guest *g, const struct surroundings *s)
 		.may_page = g->conf.paging,
 	};
 	struct ladder_view v = view(g, s);
-	struct ladder_step step = ladder_round(&g->ladder, &k, &v, s->now_ms);
+
+	g->step = ladder_round(&g->ladder, &k, &v, s->now_ms);
+}
+
+/* Who stands already is left to who stopped him: he would go on with the emergency's end. */
+bool guest_is_in_emergency(const struct guest *g)
+{
+	const struct qmp_facts *f = link_facts(&g->link);
+
+	if (!g->step.emergency || !f || g->given.paused || g->ending_ms)
+		return false;
+	return g->conf.emergency == EMERGENCY_QUIT ||
+	       (g->conf.emergency == EMERGENCY_PAUSE && (f->runs || !f->knows_runs));
+}
+
+bool guest_can_be_struck(const struct guest *g)
+{
+	return g->conf.emergency == EMERGENCY_QUIT || link_facts(&g->link)->runs;
+}
+
+/* The flag stands until the guest was seen to go on: what was sent may be lost with the link. */
+static void pause_or_go_on(struct guest *g, const struct surroundings *s)
+{
+	bool over = s->state <= HOST_SOFT;
+
+	if (!g->given.paused) {
+		if (g->step.emergency && g->conf.emergency == EMERGENCY_PAUSE)
+			link_ask_status(&g->link);
+		return;
+	}
+	if (!g->told.paused)
+		tell(g, LOG_CRIT, "emergency: stopping it until the host has memory again%s",
+		     g->conf.paging ? "" : ", which frees nothing by itself (paging = no)");
+	g->told.paused = true;
+	if (!link_is_open(&g->link))
+		return;
+	link_set_paused(&g->link, !over);
+	if (!over || !link_is_running(&g->link))
+		return;
+	if (link_facts(&g->link) && !link_facts(&g->link)->runs)
+		tell(g, LOG_WARNING, "the emergency is over: it stands for another reason by now, "
+		     "and is left so");
+	else
+		tell(g, LOG_NOTICE, "the emergency is over: it goes on");
+	g->given.paused = 0;
+	g->told.paused = false;
+}
+
+/*
+ * A monitor may be lost with what was sent, lie, or refuse. So the end is asked for through each
+ * connection, for as long as it is needed and no longer than until the next VM's turn.
+ */
+static void end_or_spare(struct guest *g, const struct surroundings *s)
+{
+	bool over = s->state <= HOST_SOFT;
+
+	if (over)
+		g->survived = 0;
+	if (!g->ending_ms)
+		return;
+	if (over || s->now_ms - g->ending_ms >= s->conf->deadline_s * 1000ull) {
+		tell(g, LOG_WARNING, "%s", over ? "the emergency is over: it need not end" :
+		     "it did not end");
+		g->survived += !over;
+		g->ending_ms = 0;
+		g->end_told = false;
+		link_set_quit(&g->link, false);
+		return;
+	}
+	if (link_facts(&g->link)) {
+		if (!g->end_told)
+			tell(g, LOG_CRIT, "emergency: ending it");
+		g->end_told = true;
+		link_set_quit(&g->link, true);
+	} else {
+		g->end_told = false;
+	}
+}
+
+void guest_act(struct guest *g, const struct surroundings *s)
+{
+	const struct ladder_step *step = &g->step;
 
 	if (s->dry_run)
 		return;
-	if (step.set_balloon && g->link.qmp) {
-		tell(g, LOG_INFO, "balloon to %s", SIZE_TEXT(step.balloon_to));
-		qmp_set_balloon(g->link.qmp, v.ram - step.balloon_to);
+	if (step->set_balloon && link_is_open(&g->link)) {
+		/* One that does not give way is asked for ever; that is told by its state. */
+		if (!step->again)
+			tell(g, LOG_INFO, "balloon to %s", SIZE_TEXT(step->balloon_to));
+		link_set_balloon(&g->link, less(g->policy.ram, step->balloon_to));
 	}
-	if (step.page_bytes && s->pager)
-		pager_take(s->pager, g->pid, g->given.start, step.page_bytes, &g->page_cursor);
-	emergency(g, s, step.emergency);
+	end_or_spare(g, s);
+	pause_or_go_on(g, s);
 	link_flush(&g->link);
+}
+
+bool guest_page(struct guest *g, const struct surroundings *s)
+{
+	uint64_t bytes = g->step.page_bytes;
+
+	if (!bytes || !s->pager || s->now_ms < g->page_after_ms ||
+	    !pager_take(s->pager, g->pid, g->given.start, bytes, g->page_cursor))
+		return false;
+	g->page_asked += bytes;
+	return true;
+}
+
+/*
+ * A kernel that has looked through a VM and found nothing, because swap is full or all of it was
+ * used a moment ago, will not find more at once, and looking costs. So that is asked later, each
+ * time later.
+ */
+void guest_paged(struct guest *g, const struct surroundings *s, const struct pager_done *done)
+{
+	bool nothing = done->by_cgroup ? done->error == EAGAIN : done->lap || done->error;
+
+	g->page_cursor = done->cursor;
+	if (!nothing || done->swapped) {
+		g->page_idle = 0;
+		g->page_after_ms = 0;
+	} else {
+		g->page_after_ms = s->now_ms + ((uint64_t)PAGE_RETRY_MS << g->page_idle);
+		if (g->page_idle < PAGE_RETRY_MOST)
+			g->page_idle++;
+	}
+	if (done->error && done->error != g->page_error && done->error != ESRCH && !done->swapped)
+		tell(g, LOG_WARNING, "cannot page out %s: %s", SIZE_TEXT(done->asked),
+		     done->error == EAGAIN ? "the kernel finds no more that it can swap" :
+		     strerror(done->error));
+	g->page_error = done->error;
 }
 
 static void report_number(const struct guest *g, const struct surroundings *s, const char *attr,

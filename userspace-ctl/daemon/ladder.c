@@ -7,8 +7,8 @@
  * and read it in again (double paging). Lower rungs go on while higher ones work.
  *
  * A guest is not believed. Memory that its balloon holds was discarded, so what the host sees
- * resident cannot exceed the RAM less the balloon; where it does, the balloon is a tale, and from
- * then on the VM is treated as one that has none.
+ * resident or in swap cannot exceed the RAM less the balloon; where it does, the balloon is a tale,
+ * and from then on the VM is treated as one that has none.
  */
 #include "arith.h"
 #include "ladder.h"
@@ -19,6 +19,8 @@
 #define LIE_MS		10000
 #define KEEP_LEAST	(32 * MIB)
 #define TRUST_MS	600000
+/* A balloon that stands still so long elsewhere than where it was asked to did not hear it. */
+#define AGAIN_MS	10000
 
 /* Give one rung its part of @drop. */
 static void credit(struct ladder *l, enum rung rung, uint64_t gained, uint64_t *drop)
@@ -29,12 +31,35 @@ static void credit(struct ladder *l, enum rung rung, uint64_t gained, uint64_t *
 	*drop -= part;
 }
 
+/*
+ * Double paging: what the guest had no use for, and the host wrote to swap all the same. It shows
+ * when it leaves swap and does not come back, for then the guest has let go of it; or when it comes
+ * back only because the guest writes it to its own swap. What left while the VM shrank by other
+ * means as well cannot be told apart, so this is a most.
+ */
+static void watch_paged(struct ladder *l, const struct ladder_view *v)
+{
+	uint64_t left = less(l->last.paged, v->paged);
+	uint64_t back = less(v->usage + less(v->shared, l->last.shared), l->last.usage);
+
+	back = min_of(left, back);
+	l->double_paged += left - back;
+	l->read_back += back;
+	if (v->stats_at == l->last.stats_at)
+		return;
+	if (l->last.stats_at)
+		l->double_paged += min_of(l->read_back,
+					  less(v->swapped_out, l->last.swapped_out));
+	l->read_back = 0;
+}
+
 /* Nothing counts as freed that the VM's usage does not show. */
 static void account(struct ladder *l, const struct ladder_view *v)
 {
 	uint64_t drop = less(l->last.usage, v->usage);
 
 	if (l->last.valid) {
+		watch_paged(l, v);
 		credit(l, RUNG_SHARE, less(v->shared, l->last.shared), &drop);
 		credit(l, RUNG_PAGE, less(v->paged, l->last.paged), &drop);
 		if (!l->untrusted)
@@ -42,6 +67,8 @@ static void account(struct ladder *l, const struct ladder_view *v)
 		if (v->reports)
 			credit(l, RUNG_REPORT, drop, &drop);
 	}
+	l->last.stats_at = v->stats_at;
+	l->last.swapped_out = v->swapped_out;
 	l->last.usage = v->usage;
 	l->last.shared = v->shared;
 	l->last.balloon = v->balloon;
@@ -52,7 +79,8 @@ static void account(struct ladder *l, const struct ladder_view *v)
 static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
 {
 	uint64_t most = less(v->ram, v->balloon) + LIE_SLACK + v->ram / 64;
-	bool fits = !v->balloon || v->usage <= most;
+	/* What is in swap the balloon does not hold either: paging makes nobody honest. */
+	bool fits = !v->balloon || v->usage + v->paged <= most;
 
 	if (fits) {
 		l->lie_ms = 0;
@@ -77,38 +105,76 @@ static uint64_t tolerance(const struct ladder_view *v)
 
 /*
  * The VMM's own memory counts in its usage, and a target leaves that much less to the guest. How
- * much it is shows when a balloon holds all that it was asked for and the VM is still above.
+ * much it is shows when a balloon holds all that the target wants and the VM is still above. A
+ * balloon that was asked for less, because its guest cannot spare more, shows nothing.
  */
 static void learn_extra(struct ladder *l, const struct ladder_view *v)
 {
-	uint64_t most = v->ram / 8;
+	uint64_t most = v->ram / 8, wanted = less(v->ram + l->extra, v->target + v->shared);
 
-	if (l->rung >= RUNG_BALLOON && l->asked && v->balloon + MIB >= l->asked)
+	if (l->rung >= RUNG_BALLOON && wanted && v->balloon + MIB >= wanted)
 		l->extra = min_of(most, l->extra + less(v->usage, v->target));
 	else if (v->usage + v->ram / 16 < v->target)
 		l->extra = less(l->extra, tolerance(v));
+}
+
+/*
+ * Statistics are seconds old when they are seen, and are seen for seconds: what the balloon took
+ * meanwhile the guest does not have any more. They were not sent before the last ones were seen, so
+ * all that it took since then may be missing in them.
+ */
+static void watch_stats(struct ladder *l, const struct ladder_view *v)
+{
+	if (!v->has_stats || (l->stats.valid && v->stats_at == l->stats.at))
+		return;
+	l->stats.before = l->stats.valid ? l->stats.balloon : v->balloon;
+	l->stats.balloon = v->balloon;
+	l->stats.at = v->stats_at;
+	l->stats.valid = true;
+}
+
+/* What a guest keeps. A small one's kernel needs more than a part of it to stay alive. */
+static uint64_t keep_of(const struct ladder_knobs *k, const struct ladder_view *v)
+{
+	uint64_t keep = (unsigned __int128)v->ram * k->keep_percent / 100;
+
+	return max_of(keep, min_of(v->ram / 8, KEEP_LEAST));
+}
+
+/* How much more a guest can give. Never more than it can spare: what it lacks it would swap. */
+static uint64_t spare_of(const struct ladder *l, const struct ladder_knobs *k,
+			 const struct ladder_view *v)
+{
+	/* Whoever falls silent may do so for want of memory. */
+	if (v->silent)
+		return 0;
+	/* Who knows: as little as shows itself, in its usage or its pressure, before the next. */
+	if (!v->has_stats)
+		return max_of(v->ram / 64, MIB);
+	return less(v->available, keep_of(k, v) + less(v->balloon, l->stats.before));
 }
 
 /* What the balloon should hold, were the VM held to @limit of the host's memory. */
 static uint64_t balloon_for(const struct ladder *l, const struct ladder_knobs *k,
 			    const struct ladder_view *v, uint64_t limit)
 {
-	uint64_t hold = less(v->ram + l->extra, limit + v->shared), keep, spare;
+	uint64_t hold = less(v->ram + l->extra, limit + v->shared), spare;
 
-	if (v->has_stats && hold > v->balloon) {
-		/* Never more than the guest can spare: what it lacks it would swap. */
-		keep = (unsigned __int128)v->ram * k->keep_percent / 100;
-		/* A small guest's kernel needs more than a part of it to stay alive. */
-		keep = max_of(keep, min_of(v->ram / 8, KEEP_LEAST));
-		spare = less(v->available, keep);
+	/* The VMM's own memory cannot come out of a guest that has nothing left; nor what it says. */
+	hold = min_of(hold, less(v->ram, keep_of(k, v)));
+	if (hold > v->balloon) {
+		spare = spare_of(l, k, v);
 		hold = min_of(hold, v->balloon + spare);
+		/* What it holds it may be about to give back, as asked before. */
+		if (!spare)
+			hold = min_of(hold, l->asked);
 	}
 	return hold - hold % MIB;
 }
 
 static bool balloon_helps(const struct ladder *l, const struct ladder_view *v)
 {
-	return v->answers && !l->untrusted;
+	return v->answers && !v->leave && !l->untrusted;
 }
 
 static void begin_over(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
@@ -163,7 +229,7 @@ static enum rung pick_rung(struct ladder *l, const struct ladder_knobs *k,
 	l->stuck = false;
 	if (rung < RUNG_BALLOON || !balloon_is_late(l, k, v, now_ms))
 		return rung;
-	if (v->state < HOST_HARD) {
+	if (v->state < HOST_HARD && !v->hand) {
 		l->stuck = true;
 		return rung;
 	}
@@ -175,23 +241,50 @@ static enum rung pick_rung(struct ladder *l, const struct ladder_knobs *k,
 	return rung;
 }
 
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return less(a, b) + less(b, a);
+}
+
+/* A wish is lost with the connection, or was an earlier daemon's: what counts is what is held. */
+static void meet_balloon(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	if (!l->met) {
+		l->met = true;
+		l->asked = v->balloon;
+	}
+	if (!l->still_ms || v->balloon != l->last.balloon)
+		l->still_ms = now_ms;
+}
+
 static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
 			const struct ladder_view *v, uint64_t now_ms, struct ladder_step *step)
 {
 	/* Until it is the balloon's turn to take, it only keeps the VM from growing. */
 	uint64_t limit = l->rung >= RUNG_BALLOON ? v->target : max_of(v->target, v->usage);
-	uint64_t to = limit >= v->ram ? 0 : balloon_for(l, k, v, limit);
+	uint64_t to = 0;
 
-	if (!v->answers)
+	if (!v->leave)
+		l->given_back = false;
+	if (!v->answers && !v->leave)
 		return;
-	if (l->untrusted)
-		to = 0;
+	meet_balloon(l, v, now_ms);
+	if (limit < v->ram && !l->untrusted && !v->leave)
+		to = balloon_for(l, k, v, limit);
 	/* It owes something while it holds less than it was asked for, and does not move. */
 	if (l->rung < RUNG_BALLOON || v->balloon > l->last.balloon || !l->asked_ms)
 		l->asked_ms = now_ms;
-	if (to == l->asked || (to && less(to, l->asked) + less(l->asked, to) < v->ram / 256))
-		return;
+	if (v->leave && !l->given_back) {
+		/* Whatever it was asked for, by an earlier daemon too, and did not get round to. */
+		l->given_back = true;
+	} else if (to == l->asked || (to && apart(to, l->asked) < v->ram / 256)) {
+		if (apart(v->balloon, l->asked) < MIB || now_ms - l->still_ms < AGAIN_MS)
+			return;
+		step->again = true;
+		to = l->asked;
+	}
 	l->asked = to;
+	l->still_ms = now_ms;
 	step->set_balloon = true;
 	step->balloon_to = to;
 }
@@ -202,6 +295,7 @@ struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
 	struct ladder_step step = { 0 };
 
 	watch_claims(l, v, now_ms);
+	watch_stats(l, v);
 	if (v->target >= v->ram || v->usage <= v->target + tolerance(v)) {
 		l->rung = RUNG_NONE;
 		l->stuck = l->in_low = false;

@@ -27,7 +27,7 @@ struct ladder_knobs {
 	uint64_t report_ms;	/* and free page reporting */
 	uint64_t deadline_ms;	/* how long a balloon may take to get anywhere */
 	uint64_t emergency_ms;	/* how long the host may stay low */
-	uint64_t page_step;	/* bytes that one round pages out at most */
+	uint64_t page_step;	/* bytes that one round wants paged out at most */
 	unsigned int keep_percent;	/* of its RAM that a guest keeps available */
 	bool may_page;
 };
@@ -38,11 +38,16 @@ struct ladder_view {
 	uint64_t balloon;		/* what the balloon claims to hold */
 	uint64_t available, free;	/* inside the guest, when has_stats */
 	uint64_t paged;			/* of the VM, in swap */
+	uint64_t swapped_out;		/* by the guest itself, ever, as of its statistics: */
+	uint64_t stats_at;		/* of when they are, 0: it sends none */
 	enum host_state state;
+	bool hand;			/* the target is the operator's: it holds in any state */
 	bool scanned;			/* the module is at work on it */
 	bool answers;			/* its guest has a driver that reacts */
+	bool leave;			/* and is not to be troubled any more: it gets all back */
 	bool reports;			/* the device passes free page reports on */
 	bool has_stats;
+	bool silent;			/* it had, and sends none any more; or may have soon */
 };
 
 struct ladder {
@@ -52,18 +57,29 @@ struct ladder {
 	uint64_t low_ms;	/* since when the host is low while it is above */
 	uint64_t lie_ms;	/* since when its claims do not fit, 0: they do */
 	uint64_t fits_ms;	/* since when an untrusted one's claims fit again */
-	uint64_t asked;		/* what the balloon was last asked to hold */
+	uint64_t asked;		/* what the balloon was last asked to hold, when met */
+	uint64_t still_ms;	/* since when the balloon stands still */
 	uint64_t extra;		/* beyond what the target says: the VMM's own memory */
 	uint64_t freed[RUNGS];	/* bytes that each rung gave back, ever */
+	uint64_t double_paged;	/* bytes that the host paged out in vain, ever, at most */
+	uint64_t read_back;	/* bytes that came back from swap since the last statistics */
 	struct {
-		uint64_t usage, shared, balloon, paged;
+		uint64_t usage, shared, balloon, paged, swapped_out, stats_at;
 		bool valid;
 	} last;
+	/* What the balloon held when the guest's statistics were new, and those before them. */
+	struct {
+		uint64_t at, balloon, before;
+		bool valid;
+	} stats;
 	bool untrusted, stuck, in_low;
+	bool met;		/* its balloon was seen */
+	bool given_back;	/* and it was asked to give all back, for it is to be left */
 };
 
 struct ladder_step {
 	bool set_balloon;
+	bool again;		/* what it was asked before, and did not come of it */
 	uint64_t balloon_to;	/* bytes that the balloon should hold */
 	uint64_t page_bytes;	/* bytes to page out now */
 	bool emergency;

@@ -5,13 +5,18 @@
  * A path on a command line may lead anywhere. The socket must belong to the VM's user or to root,
  * and the process that listens there must be the VM itself, or one VM could name another's monitor.
  *
- * Nothing here waits. A peer that is slow, hung or noisy gets a bounded piece of each turn of the
+ * Nothing here waits for long. A path may lead to a file system that hangs, which a VM's user may have
+ * mounted himself: so a thread looks at it and connects, and is left to itself if it does not come
+ * back at once. A peer that is slow, hung or noisy gets a bounded piece of each turn of the
  * loop and costs its own connection when it breaks a limit, so no other VM notices.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,8 +27,49 @@
 
 #define PIECE		4096
 #define STATS_EVERY_S	5
+#define FDS_KEPT	32ul
+#define STACK_BYTES	(128 * 1024)
+#define AT_ONCE_MS	20	/* how long a round waits for a connection; a local one takes less */
+#define ATTEMPTS_MAX	64	/* that hang */
 #define RETRY_MS	1000
 #define RETRY_MOST	6	/* doublings: a minute */
+/* How long a peer must behave before its failures are forgotten: to greet well is easy. */
+#define GOOD_MS		60000
+
+struct attempt {
+	pthread_cond_t wake;
+	struct link link;	/* as it was */
+	uint64_t began_ms;
+	bool over, waited, told;
+	bool left;		/* nobody wants it any more, and its thread frees it */
+	int fd;			/* or -errno, and why: */
+	struct err why;
+};
+
+/* Of all attempts, for they are few and short. */
+static pthread_mutex_t attempts_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int attempts;
+
+static void attempt_free(struct attempt *a)
+{
+	if (a->fd >= 0)
+		close(a->fd);
+	pthread_cond_destroy(&a->wake);
+	free(a);
+}
+
+/* Whoever asked for it does not want it any more. */
+static void attempt_leave(struct attempt *a)
+{
+	bool over;
+
+	pthread_mutex_lock(&attempts_lock);
+	over = a->over;
+	a->left = true;
+	pthread_mutex_unlock(&attempts_lock);
+	if (over)
+		attempt_free(a);
+}
 
 uint64_t clock_ms(void)
 {
@@ -40,6 +86,8 @@ void link_init(struct link *l, sd_event *loop, int pid, uid_t uid)
 
 const struct qmp_facts *link_facts(const struct link *l)
 {
+	if (l->virt)
+		return l->virt_facts.ready ? &l->virt_facts : NULL;
 	return l->qmp && qmp_facts(l->qmp)->ready ? qmp_facts(l->qmp) : NULL;
 }
 
@@ -54,14 +102,113 @@ void link_close(struct link *l)
 	l->io = NULL;
 	qmp_free(l->qmp);
 	l->qmp = NULL;
+	if (l->attempt)
+		attempt_leave(l->attempt);
+	l->attempt = NULL;
+	l->ready_ms = 0;
+	virt_vm_free(l->virt);
+	l->virt = NULL;
+}
+
+bool link_has_monitor(const struct link *l)
+{
+	return *l->path || l->virt;
+}
+
+bool link_is_open(const struct link *l)
+{
+	return l->qmp || l->virt;
+}
+
+const char *link_text(const struct link *l)
+{
+	if (l->virt)
+		return "with a monitor that is libvirt's";
+	return *l->path ? "with a monitor" : "without a monitor";
+}
+
+void link_set_balloon(struct link *l, uint64_t bytes)
+{
+	if (l->qmp)
+		qmp_set_balloon(l->qmp, bytes);
+	if (l->virt)
+		virt_vm_set_balloon(l->virt, bytes);
+}
+
+void link_set_paused(struct link *l, bool paused)
+{
+	if (l->qmp)
+		qmp_set_paused(l->qmp, paused);
+	if (l->virt)
+		virt_vm_set_paused(l->virt, paused);
+}
+
+/* libvirt is asked that anyway. */
+void link_ask_status(struct link *l)
+{
+	if (l->qmp)
+		qmp_ask_status(l->qmp);
+}
+
+bool link_is_running(struct link *l)
+{
+	struct err why;
+
+	if (l->virt) {
+		if (!virt_vm_is_running(l->virt))
+			return false;
+		/* Facts of the round's beginning may be older than that. */
+		virt_vm_look(l->virt, &l->virt_facts, &why);
+		return true;
+	}
+	return l->qmp && qmp_is_running(l->qmp);
+}
+
+bool link_balloon_is_settled(const struct link *l)
+{
+	if (l->virt)
+		return virt_vm_balloon_is_settled(l->virt);
+	return l->qmp && qmp_balloon_is_settled(l->qmp);
+}
+
+void link_set_quit(struct link *l, bool quit)
+{
+	if (l->qmp)
+		qmp_set_quit(l->qmp, quit);
+	if (l->virt)
+		virt_vm_set_quit(l->virt, quit);
+}
+
+void link_use(struct link *l, const char *path, bool any_process)
+{
+	l->any_process = any_process;
+	if (!l->virt && !strcmp(l->path, path))
+		return;
+	link_close(l);
+	snprintf(l->path, sizeof(l->path), "%s", path);
+	l->retry_ms = 0;
+	l->failures = 0;
+	l->news = false;
+}
+
+bool link_use_libvirt(struct link *l, struct virt *virt, const char *uuid)
+{
+	if (l->virt && !strcmp(l->uuid, uuid))
+		return true;
+	link_use(l, "", false);
+	l->virt = virt_vm_new(virt, l->pid, uuid);
+	l->virt_facts = (struct qmp_facts){ 0 };
+	snprintf(l->uuid, sizeof(l->uuid), "%s", uuid);
+	return l->virt;
 }
 
 /* Each failure in a row doubles the time until the next try. */
 static void give_up(struct link *l)
 {
+	/* Of more failures only those are news that end what was told to be connected. */
+	l->news = !l->failures || l->ready_ms;
 	link_close(l);
 	l->retry_ms = clock_ms() + ((uint64_t)RETRY_MS << l->failures);
-	l->news = !l->failures;
 	if (l->failures < RETRY_MOST)
 		l->failures++;
 }
@@ -115,7 +262,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t events, void *arg)
 		return 0;
 	}
 	if (!was_ready && link_facts(l)) {
-		l->failures = 0;
+		l->ready_ms = clock_ms();
 		l->news = true;
 	}
 	link_flush(l);
@@ -153,6 +300,19 @@ static int check_peer(const struct link *l, int fd, const char *path, struct err
 	return 0;
 }
 
+/* Monitors get no descriptor that /proc and /sys could lack then, or no guest would be served. */
+static int new_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct rlimit limit;
+
+	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) || fd + FDS_KEPT < limit.rlim_cur)
+		return fd;
+	close(fd);
+	errno = EMFILE;
+	return -1;
+}
+
 static int connect_to(const struct link *l, struct err *e)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -162,7 +322,7 @@ static int connect_to(const struct link *l, struct err *e)
 	rc = check_file(l, address.sun_path, e);
 	if (rc)
 		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = new_socket();
 	if (fd < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
@@ -176,10 +336,112 @@ static int connect_to(const struct link *l, struct err *e)
 	return fd;
 }
 
+static void *work(void *arg)
+{
+	struct attempt *a = arg;
+	int fd = connect_to(&a->link, &a->why);
+	bool left;
+
+	pthread_mutex_lock(&attempts_lock);
+	a->fd = fd;
+	a->over = true;
+	left = a->left;
+	attempts--;
+	pthread_cond_signal(&a->wake);
+	pthread_mutex_unlock(&attempts_lock);
+	if (left)
+		attempt_free(a);
+	return NULL;
+}
+
+/* Return: NULL without memory, or when too many hang. */
+static struct attempt *attempt_new(const struct link *l, uint64_t now_ms)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	pthread_condattr_t clock;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc = EAGAIN;
+
+	if (!a)
+		return NULL;
+	a->link = *l;
+	a->began_ms = now_ms;
+	a->fd = -1;
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->wake, &clock);
+	pthread_condattr_destroy(&clock);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_mutex_lock(&attempts_lock);
+	if (attempts < ATTEMPTS_MAX)
+		rc = pthread_create(&thread, &attr, work, a);
+	attempts += !rc;
+	pthread_mutex_unlock(&attempts_lock);
+	pthread_attr_destroy(&attr);
+	if (!rc)
+		return a;
+	attempt_free(a);
+	return NULL;
+}
+
+/* Return: whether it is over; once it gets a moment for that. */
+static bool attempt_wait(struct attempt *a)
+{
+	struct timespec until;
+	bool over;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += AT_ONCE_MS * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&attempts_lock);
+	while (!a->over && !a->waited && !rc)
+		rc = pthread_cond_timedwait(&a->wake, &attempts_lock, &until);
+	a->waited = true;
+	over = a->over;
+	pthread_mutex_unlock(&attempts_lock);
+	return over;
+}
+
+/* Return: a socket; -EINPROGRESS when that is not known yet; or -errno, with why it failed. */
+static int connected(struct link *l, uint64_t now_ms)
+{
+	struct attempt *a = l->attempt;
+	int fd;
+
+	if (!a)
+		a = attempt_new(l, now_ms);
+	if (!a)
+		return err_set(&l->why, -ENOMEM, "no thread to connect it: too many paths hang");
+	l->attempt = a;
+	if (!attempt_wait(a)) {
+		if (!a->told && now_ms >= a->began_ms + QMP_ANSWER_MS) {
+			err_set(&l->why, -ETIMEDOUT, "%s: its file system does not answer",
+				l->path);
+			a->told = true;
+			l->news = true;
+		}
+		return -EINPROGRESS;
+	}
+	fd = a->fd;
+	if (fd < 0)
+		l->why = a->why;
+	l->attempt = NULL;
+	a->fd = -1;
+	attempt_free(a);
+	return fd;
+}
+
 static int link_open(struct link *l, uint64_t now_ms)
 {
-	int fd = connect_to(l, &l->why), rc;
+	int fd = connected(l, now_ms), rc;
 
+	if (fd == -EINPROGRESS)
+		return 0;
 	if (fd < 0)
 		return fd;
 	l->qmp = qmp_new(STATS_EVERY_S, now_ms);
@@ -187,6 +449,8 @@ static int link_open(struct link *l, uint64_t now_ms)
 		close(fd);
 		return err_set(&l->why, -ENOMEM, "no memory");
 	}
+	if (l->paused)
+		qmp_doubt_paused(l->qmp);
 	rc = sd_event_add_io(l->loop, &l->io, fd, EPOLLIN, on_io, l);
 	if (rc < 0) {
 		close(fd);
@@ -195,8 +459,25 @@ static int link_open(struct link *l, uint64_t now_ms)
 	return 0;
 }
 
+/* libvirt tries again by itself: only what is new has to be seen. */
+static void look_at_virt(struct link *l)
+{
+	bool was_ready = l->virt_facts.ready;
+	int rc = virt_vm_look(l->virt, &l->virt_facts, &l->why);
+
+	/* As a new conversation with a monitor of its own is told. */
+	if (l->paused && !l->virt_facts.ready)
+		virt_vm_doubt_paused(l->virt);
+	if (rc == -EAGAIN)
+		return;
+	l->news |= rc ? !l->failures : !was_ready;
+	l->failures = !!rc;
+}
+
 void link_poll(struct link *l, uint64_t now_ms)
 {
+	if (l->virt)
+		look_at_virt(l);
 	if (!*l->path)
 		return;
 	if (!l->qmp) {
@@ -208,5 +489,7 @@ void link_poll(struct link *l, uint64_t now_ms)
 		give_up(l);
 		return;
 	}
+	if (l->ready_ms && now_ms >= l->ready_ms + GOOD_MS)
+		l->failures = 0;
 	link_flush(l);
 }

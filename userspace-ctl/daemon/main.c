@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "timer.h"
+#include "uevent.h"
 
 #define UEVENT_MAX	8192
 #define SOON_US		100000	/* after an event: more may follow it */
@@ -27,7 +29,9 @@
 static struct {
 	struct daemon daemon;
 	sd_event_source *timer;
-	bool enrol;		/* a VM may have come */
+	bool enrol;		/* all VMs that run */
+	int expected[64];	/* threads that made a VM */
+	size_t nexpected;
 	bool once;
 } self;
 
@@ -41,13 +45,30 @@ static void usage(FILE *to)
 		"Exit codes: 0 ended as asked, 1 refused by the system, 2 malformed input.\n");
 }
 
-static void round_in(uint64_t us)
+/* It is looked at in the next round, when the VM is whole. */
+static void expect_vm(int tid)
 {
-	uint64_t now;
+	if (self.nexpected < ARRAY_SIZE(self.expected))
+		self.expected[self.nexpected++] = tid;
+	else
+		tell(NULL, LOG_WARNING, "more than %zu VMs begin at once: the one of thread %d is "
+		     "not looked for; pagefoldctl register does it", ARRAY_SIZE(self.expected),
+		     tid);
+	timer_hasten(self.timer, SOON_US);
+}
 
-	sd_event_now(self.daemon.loop, CLOCK_MONOTONIC, &now);
-	sd_event_source_set_time(self.timer, now + us);
-	sd_event_source_set_enabled(self.timer, SD_EVENT_ONESHOT);
+static void enrol_expected(struct daemon *d)
+{
+	if (d->dry_run || !d->conf.enrol) {
+		self.nexpected = 0;
+		return;
+	}
+	if (self.enrol)
+		enrol_running(d->sysroot);
+	for (size_t i = 0; i < self.nexpected; i++)
+		enrol_one(d->sysroot, self.expected[i]);
+	self.nexpected = 0;
+	self.enrol = false;
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
@@ -57,16 +78,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
 	(void)s;
 	(void)usec;
 	(void)arg;
-	if (self.enrol && d->conf.enrol && !d->dry_run)
-		enrol_running(d->sysroot);
-	self.enrol = false;
+	enrol_expected(d);
 	daemon_round(d);
 	fflush(stdout);
 	if (self.once)
 		return sd_event_exit(d->loop, EX_DONE);
 	sd_notifyf(0, "STATUS=%zu VMs, host %s", d->n, host_state_name(d->policy.state));
-	/* A host in need is looked at more often. */
-	round_in((uint64_t)d->conf.interval_ms * 1000 >> (d->policy.state > HOST_SOFT));
+	timer_set(self.timer, policy_wait_ms(&d->policy) * 1000ull);
 	return 0;
 }
 
@@ -77,21 +95,9 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, vo
 	(void)arg;
 	sd_notify(0, "RELOADING=1");
 	daemon_reload(&self.daemon);
-	self.enrol = true;
 	sd_notify(0, "READY=1");
-	round_in(0);
+	timer_hasten(self.timer, 0);
 	return 0;
-}
-
-/* A uevent is NUL-terminated texts; only whether it is KVM's matters, all else is looked up. */
-static bool is_kvm_event(const char *text, size_t len)
-{
-	const char *end = text + len;
-
-	for (const char *at = text; at < end; at += strnlen(at, end - at) + 1)
-		if (!strncmp(at, "DEVPATH=/devices/virtual/misc/kvm", 33))
-			return true;
-	return false;
 }
 
 static int on_uevent(sd_event_source *s, int fd, uint32_t events, void *arg)
@@ -100,19 +106,22 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t events, void *arg)
 	struct sockaddr_nl from;
 	socklen_t len = sizeof(from);
 	ssize_t n;
+	int tid;
 
 	(void)s;
 	(void)events;
 	(void)arg;
 	n = recvfrom(fd, text, UEVENT_MAX, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
-	/* Only the kernel is 0; and after an overflow anything may have happened. */
-	if ((n < 0 && errno != ENOBUFS) || (n >= 0 && from.nl_pid))
+	if (n < 0 && errno == ENOBUFS)
+		tell(NULL, LOG_WARNING,
+		     "uevents were lost: a VM that began just now is found once it is registered");
+	/* Only the kernel is 0. */
+	if (n < 0 || from.nl_pid)
 		return 0;
-	text[n < 0 ? 0 : n] = '\0';
-	if (n < 0 || is_kvm_event(text, n)) {
-		self.enrol = true;
-		round_in(SOON_US);
-	}
+	text[n] = '\0';
+	tid = uevent_kvm_create(text, n);
+	if (tid)
+		expect_vm(tid);
 	return 0;
 }
 
@@ -138,7 +147,7 @@ static int on_stall(sd_event_source *s, int fd, uint32_t events, void *arg)
 	if (events & EPOLLERR)
 		sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	else
-		round_in(0);
+		timer_hasten(self.timer, 0);
 	return 0;
 }
 
@@ -210,6 +219,19 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
+/* Each guest's monitor takes one, and the default is low for programs that use select(). */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		tell(NULL, LOG_WARNING, "cannot raise the limit of open files: %s",
+		     strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	const char *sysroot = "";
@@ -225,6 +247,7 @@ int main(int argc, char **argv)
 	if (rc)
 		return rc;
 	block_signals();
+	raise_file_limit();
 	self.enrol = true;
 	rc = daemon_init(&self.daemon, sysroot, dry_run, &e);
 	if (!rc)

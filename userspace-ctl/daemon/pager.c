@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host takes a VM's memory: in a thread, because that may wait for a disk.
+ * The host takes VMs' memory: in a thread, because that may wait for a disk.
  *
  * A VM that has a cgroup to itself is asked for memory through memory.reclaim, where the kernel
  * picks what was used least. Elsewhere that would take from its neighbours, so the VM's own pages
  * are named with process_madvise(), a stretch at a time, round and round.
+ *
+ * The thread takes VMs in the order in which they came, so that one whose pages go to a slow disk
+ * costs the others time and not their turn.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,158 +23,238 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "arith.h"
+#include "memory.h"
 #include "pager.h"
 #include "vmm.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 #define STACK_BYTES	(128 * 1024)
+#define DEPTH_MAX	8	/* of cgroups below a VM's; libvirt has two */
+/* Of a VM's memory, how many times what is wanted is named at most: some is in swap already. */
+#define WALK_TIMES	16
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
 
+/* Those from collected to worked are done, those from there to added are waited for. */
 struct pager {
+	const char *sysroot;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool end, busy, failed;
-	int pid;
-	uint64_t start, bytes, cursor;
-	struct err why;
+	bool end;
+	size_t added, worked, collected;
+	struct pager_done ring[PAGER_ROOM];
 };
 
-/* The cgroup that a process is in, when it is alone there. */
-static bool own_cgroup(int pid, char dir[PATH_MAX])
+/* The directory of the cgroup of version 2 that a process is in. */
+static bool find_cgroup(const char *sysroot, int pid, char *dir, size_t size)
 {
-	char path[PATH_MAX + 64], line[PATH_MAX];
-	bool alone = false;
-	int other, n = 0;
-	FILE *f;
+	char path[64], text[PATH_MAX] = "\n", *at;
+	int n;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	f = fopen(path, "re");
-	*dir = '\0';
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "0::/", 4) && line[4] != '\n')
-			snprintf(dir, PATH_MAX, CGROUP_ROOT "/%.*s", (int)strcspn(line + 4, "\n"),
-				 line + 4);
-	if (f)
-		fclose(f);
-	if (!*dir)
+	if (file_read(sysroot, path, text + 1, sizeof(text) - 1))
 		return false;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	f = fopen(path, "re");
-	while (f && fscanf(f, "%d", &other) == 1) {
-		alone = other == pid;
-		n++;
-	}
-	if (f)
-		fclose(f);
-	return alone && n == 1;
+	at = strstr(text, "\n0::/");
+	if (!at)
+		return false;
+	at += strlen("\n0::");
+	at[strcspn(at, "\n")] = '\0';
+	/* That of a process in another cgroup namespace begins with /.. */
+	if (!at[1] || strstr(at, "/.."))
+		return false;
+	n = snprintf(dir, size, "%s" CGROUP_ROOT "%s", sysroot, at);
+	return n > 0 && (size_t)n < size;
 }
 
+/* Go up to the first one that memory can be taken from, but not to the root of all. */
+static bool find_reclaim(const char *sysroot, char *dir)
+{
+	size_t root = strlen(sysroot) + strlen(CGROUP_ROOT);
+	char path[PATH_MAX];
+
+	while (strlen(dir) > root) {
+		snprintf(path, sizeof(path), "%.*s/memory.reclaim", PATH_MAX - 32, dir);
+		if (!access(path, W_OK))
+			return true;
+		*strrchr(dir, '/') = '\0';
+	}
+	return false;
+}
+
+/* A cgroup of threads alone has no list that can be read; its processes are in one above. */
+static bool holds_others(const char *dir, int pid)
+{
+	char path[PATH_MAX];
+	bool others = false;
+	int one;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%.*s/cgroup.procs", PATH_MAX - 32, dir);
+	f = fopen(path, "re");
+	if (!f)
+		return errno != ENOENT;
+	errno = 0;
+	while (!others && fscanf(f, "%d", &one) == 1)
+		others = one != pid;
+	if (ferror(f) && errno != EOPNOTSUPP)
+		others = true;
+	fclose(f);
+	return others;
+}
+
+static bool is_alone(const char *dir, int pid, int depth)
+{
+	bool alone = depth < DEPTH_MAX && !holds_others(dir, pid);
+	DIR *list = alone ? opendir(dir) : NULL;
+	char path[PATH_MAX];
+	struct dirent *e;
+
+	while (alone && list && (e = readdir(list))) {
+		if (e->d_type != DT_DIR || *e->d_name == '.')
+			continue;
+		alone = snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) < PATH_MAX &&
+			is_alone(path, pid, depth + 1);
+	}
+	if (list)
+		closedir(list);
+	return alone && list;
+}
+
+/* Return: 0 or an errno. */
 static int reclaim_cgroup(const char *dir, uint64_t bytes)
 {
-	char path[PATH_MAX + 64], text[32];
+	char path[PATH_MAX], text[32];
 	int fd, rc = 0, n;
 
-	snprintf(path, sizeof(path), "%s/memory.reclaim", dir);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%.*s/memory.reclaim", PATH_MAX - 32, dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno;
 	n = snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	/* EAGAIN: less than that was found. What was freed is seen elsewhere. */
-	if (write(fd, text, n) < 0 && errno != EAGAIN)
+	if (write(fd, text, n) < 0)
 		rc = errno;
 	close(fd);
 	return rc;
 }
 
-static int advise(int pidfd, uint64_t from, uint64_t bytes)
+/* Return: how many bytes were named, or -errno. */
+static ssize_t advise(int pidfd, uint64_t from, uint64_t bytes)
 {
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)from, .iov_len = bytes };
+	ssize_t n = syscall(SYS_process_madvise, pidfd, &piece, 1, MADV_PAGEOUT, 0);
 
-	return syscall(SYS_process_madvise, pidfd, &piece, 1, MADV_PAGEOUT, 0) < 0 ? errno : 0;
+	return n < 0 ? -errno : n;
 }
 
-/* Name the next @bytes of the VM's private memory, from @cursor on. Return: 0 or an errno. */
-static int advise_next(int pid, int pidfd, uint64_t bytes, uint64_t *cursor)
+/* One line of maps, when it is of private memory that is no file's. */
+static bool parse_private(const char *line, uint64_t *from, uint64_t *to)
 {
-	uint64_t from, to, left = bytes;
-	char path[64], line[512], rights[5];
-	int rc = 0;
+	uint64_t inode;
+	char rights[5];
+
+	return sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %" SCNu64, from, to, rights,
+		      &inode) == 4 && !inode && !strcmp(rights, "rw-p") && *from < *to;
+}
+
+/* Name what is private from the cursor on, until so much went to swap or enough was walked. */
+static void advise_next(const char *sysroot, int pidfd, uint64_t before, struct pager_done *d)
+{
+	uint64_t from, to, walk = d->asked * WALK_TIMES;
+	char path[PATH_MAX], line[512];
+	bool any = false;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	snprintf(path, sizeof(path), "%s/proc/%d/maps", sysroot, d->pid);
 	f = fopen(path, "re");
-	if (!f)
-		return errno;
-	while (left && !rc && fgets(line, sizeof(line), f)) {
-		uint64_t inode;
-
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*s %*s %" SCNu64, &from, &to, rights,
-			   &inode) != 4 || inode || strcmp(rights, "rw-p") || to <= *cursor)
-			continue;
-		if (from < *cursor)
-			from = *cursor;
-		if (to - from > left)
-			to = from + left;
-		rc = advise(pidfd, from, to - from);
-		left -= to - from;
-		*cursor = to;
+	if (!f) {
+		d->error = errno;
+		return;
 	}
+	while (walk && d->swapped < d->asked && fgets(line, sizeof(line), f)) {
+		if (!parse_private(line, &from, &to))
+			continue;
+		from = max_of(from, d->cursor);
+		while (from < to && walk && d->swapped < d->asked) {
+			uint64_t piece = min_of(min_of(to - from, walk), d->asked - d->swapped);
+			ssize_t n = advise(pidfd, from, piece);
+
+			/* What is locked, or went since it was listed, keeps nothing else. */
+			if (n <= 0)
+				d->error = -n;
+			any |= n > 0;
+			from += n > 0 ? (uint64_t)n : to - from;
+			walk -= n > 0 ? (uint64_t)n : 0;
+			d->cursor = from;
+			d->swapped = less(vmm_swapped(sysroot, d->pid), before);
+			if (d->error == EPERM || d->error == ESRCH)
+				walk = 0;
+		}
+	}
+	d->lap = feof(f);
+	if (d->lap)
+		d->cursor = 0;
+	if (any)
+		d->error = 0;
 	fclose(f);
-	if (left)
-		*cursor = 0;
-	return rc;
 }
 
-static void take(struct pager *p)
+static void take(const char *sysroot, struct pager_done *d)
 {
+	int pidfd = syscall(SYS_pidfd_open, d->pid, 0);
 	char dir[PATH_MAX];
-	int pidfd, rc;
+	uint64_t before;
 
-	pidfd = syscall(SYS_pidfd_open, p->pid, 0);
-	if (pidfd < 0)
+	if (pidfd < 0) {
+		d->error = errno;
 		return;
+	}
 	/* With the pidfd in hand the id cannot pass to another process unseen. */
-	rc = 0;
-	if (vmm_start("", p->pid) == p->start) {
-		rc = ENOENT;
-		if (own_cgroup(p->pid, dir))
-			rc = reclaim_cgroup(dir, p->bytes);
-		if (rc)
-			rc = advise_next(p->pid, pidfd, p->bytes, &p->cursor);
+	if (vmm_start(sysroot, d->pid) != d->start) {
+		d->error = ESRCH;
+		goto out;
 	}
+	before = vmm_swapped(sysroot, d->pid);
+	d->by_cgroup = find_cgroup(sysroot, d->pid, dir, sizeof(dir)) &&
+		       find_reclaim(sysroot, dir) && is_alone(dir, d->pid, 0);
+	if (d->by_cgroup) {
+		d->error = reclaim_cgroup(dir, d->asked);
+		d->swapped = less(vmm_swapped(sysroot, d->pid), before);
+	}
+	if (!d->by_cgroup || (d->error && d->error != EAGAIN)) {
+		d->by_cgroup = false;
+		d->error = 0;
+		advise_next(sysroot, pidfd, before, d);
+	}
+out:
 	close(pidfd);
-	if (rc && rc != ESRCH) {
-		pthread_mutex_lock(&p->lock);
-		err_set(&p->why, rc, "cannot page out process %d: %s", p->pid, strerror(rc));
-		p->failed = true;
-		pthread_mutex_unlock(&p->lock);
-	}
 }
 
 static void *work(void *arg)
 {
 	struct pager *p = arg;
+	struct pager_done now;
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->end) {
-		if (!p->busy) {
+		if (p->worked == p->added) {
 			pthread_cond_wait(&p->wake, &p->lock);
 			continue;
 		}
+		now = p->ring[p->worked % PAGER_ROOM];
 		pthread_mutex_unlock(&p->lock);
-		take(p);
+		take(p->sysroot, &now);
 		pthread_mutex_lock(&p->lock);
-		p->busy = false;
+		p->ring[p->worked++ % PAGER_ROOM] = now;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
-struct pager *pager_new(void)
+struct pager *pager_new(const char *sysroot)
 {
 	struct pager *p = calloc(1, sizeof(*p));
 	pthread_attr_t attr;
@@ -178,6 +262,7 @@ struct pager *pager_new(void)
 
 	if (!p)
 		return NULL;
+	p->sysroot = sysroot;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	pthread_attr_init(&attr);
@@ -203,35 +288,38 @@ void pager_free(struct pager *p)
 	free(p);
 }
 
-bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64_t *cursor)
+static bool is_in(const struct pager *p, int pid)
+{
+	for (size_t i = p->collected; i < p->added; i++)
+		if (p->ring[i % PAGER_ROOM].pid == pid)
+			return true;
+	return false;
+}
+
+bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64_t cursor)
 {
 	bool taken;
 
 	pthread_mutex_lock(&p->lock);
-	taken = !p->busy;
+	taken = p->added - p->collected < PAGER_ROOM && !is_in(p, pid);
 	if (taken) {
-		/* The last VM's cursor moved while it was worked on. */
-		if (p->pid == pid)
-			*cursor = p->cursor;
-		p->pid = pid;
-		p->start = start;
-		p->bytes = bytes;
-		p->cursor = *cursor;
-		p->busy = true;
+		p->ring[p->added++ % PAGER_ROOM] = (struct pager_done){
+			.pid = pid, .start = start, .asked = bytes, .cursor = cursor,
+		};
 		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return taken;
 }
 
-bool pager_failed(struct pager *p, struct err *e)
+bool pager_collect(struct pager *p, struct pager_done *done)
 {
-	bool failed;
+	bool any;
 
 	pthread_mutex_lock(&p->lock);
-	failed = p->failed;
-	p->failed = false;
-	*e = p->why;
+	any = p->collected < p->worked;
+	if (any)
+		*done = p->ring[p->collected++ % PAGER_ROOM];
 	pthread_mutex_unlock(&p->lock);
-	return failed;
+	return any;
 }

@@ -92,7 +92,7 @@ static void see_vm(const struct policy *p, struct policy_vm *vm, uint64_t passed
 {
 	uint64_t window = p->knobs.spike_window_ms, working;
 
-	vm->active = vm->wss ? min_of(vm->wss, vm->ram) : vm->usage;
+	vm->active = vm->wss_known ? min_of(vm->wss, vm->ram) : vm->usage;
 	/* All that it has is too little for it, so it would use more. */
 	if (vm->pressed)
 		vm->active = max_of(vm->active, min_of(vm->max, vm->usage + headroom(p, vm)));
@@ -134,6 +134,12 @@ static uint64_t floor_of(const struct policy *p, const struct policy_vm *vm)
 	return min_of(vm->max, max_of(vm->min, protected_bytes(p, vm)));
 }
 
+/* What the operator gives to a VM, of which more than its RAM can never be used. */
+static uint64_t by_hand(const struct policy_vm *vm)
+{
+	return min_of(vm->hand, vm->ram);
+}
+
 /* Whether in the emergency there is not even enough for what each VM is used to. */
 static bool is_crowded(struct policy *p, const struct policy_vm *vms, size_t n)
 {
@@ -141,7 +147,7 @@ static bool is_crowded(struct policy *p, const struct policy_vm *vms, size_t n)
 
 	p->crowded = false;
 	for (size_t i = 0; i < n; i++)
-		floors += vms[i].hand ? vms[i].hand :
+		floors += vms[i].hand ? by_hand(&vms[i]) :
 			  vms[i].fixed ? vms[i].usage : floor_of(p, &vms[i]);
 	return p->state == HOST_LOW && floors > p->budget;
 }
@@ -167,7 +173,7 @@ static void bounds(const struct policy *p, const struct policy_vm *vm, bool rest
 	uint64_t near = min_of(vm->max, max_of(vm->usage, vm->active) + headroom(p, vm));
 
 	if (vm->hand || vm->fixed) {
-		*low = vm->hand ? vm->hand : vm->usage;
+		*low = vm->hand ? by_hand(vm) : vm->usage;
 		*high = *low;
 		return;
 	}
@@ -233,8 +239,10 @@ static uint64_t pool_above(const struct policy_host *host, const struct policy_v
 {
 	uint64_t promised = keep;
 
+	/* What a fixed one has is what it uses, as for its ideal: all of its RAM is nobody's promise. */
 	for (size_t i = 0; i < n; i++)
-		promised += less(vms[i].target, vms[i].usage);
+		if (vms[i].hand || !vms[i].fixed)
+			promised += less(vms[i].target, vms[i].usage);
 	return less(host->available, promised);
 }
 
@@ -252,12 +260,21 @@ static bool somebody_wants(const struct policy *p, const struct policy_host *hos
 	return wanted > pool_above(host, vms, n, p->reserve);
 }
 
+/*
+ * Events begin rounds early, and as many as they like. A VM may move in each, but not by more than
+ * its part for the time since it was moved last, or events would make the steps wider.
+ */
+static uint64_t for_time(const struct policy *p, const struct policy_vm *vm, uint64_t bytes)
+{
+	return (u128)bytes * min_of(vm->passed_ms, p->round_ms) / p->round_ms;
+}
+
 /* The step widens as it gets serious. */
 static uint64_t fall_step(const struct policy *p, const struct policy_vm *vm)
 {
 	static const unsigned int times[HOST_STATES] = { 1, 1, 2, 4 };
 
-	return percent(vm->ram, p->knobs.step_percent * times[p->state]);
+	return for_time(p, vm, percent(vm->ram, p->knobs.step_percent * times[p->state]));
 }
 
 static void fall(const struct policy *p, struct policy_vm *vm, bool shortage)
@@ -297,7 +314,7 @@ static void rise(const struct policy *p, struct policy_vm *vms, size_t n, uint64
 		vm->want = 0;
 		if (vm->hand || vm->fixed || vm->pressed != pressed)
 			continue;
-		vm->want = min_of(less(vm->ideal, vm->target), headroom(p, vm));
+		vm->want = min_of(less(vm->ideal, vm->target), for_time(p, vm, headroom(p, vm)));
 		wanted += vm->want;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -336,7 +353,7 @@ static void settle(const struct policy *p, struct policy_vm *vm, uint64_t before
 static void set_given(struct policy_vm *vm)
 {
 	if (vm->hand) {
-		vm->target = vm->hand;
+		vm->target = by_hand(vm);
 		vm->why = WHY_HAND;
 	} else if (vm->fixed) {
 		vm->target = vm->max;
@@ -385,8 +402,11 @@ void policy_round(struct policy *p, const struct policy_host *host, struct polic
 
 	p->then_ms = now_ms;
 	p->begun = true;
+	/* As the state before had it. */
+	p->round_ms = max_of(policy_wait_ms(p), 1);
 	see_host(p, host);
 	for (size_t i = 0; i < n; i++) {
+		vms[i].passed_ms = vms[i].moved_ms ? less(now_ms, vms[i].moved_ms) : p->round_ms;
 		see_vm(p, &vms[i], passed, now_ms);
 		set_given(&vms[i]);
 	}
@@ -395,8 +415,17 @@ void policy_round(struct policy *p, const struct policy_host *host, struct polic
 	for (size_t i = 0; i < n; i++)
 		vms[i].before = vms[i].target;
 	decide(p, host, vms, n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		settle(p, &vms[i], vms[i].before);
+		if (vms[i].target != vms[i].before)
+			vms[i].moved_ms = now_ms;
+	}
+}
+
+unsigned int policy_wait_ms(const struct policy *p)
+{
+	/* A host in need is looked at more often. */
+	return p->knobs.interval_ms >> (p->state > HOST_SOFT);
 }
 
 const char *host_state_name(enum host_state state)

@@ -42,7 +42,8 @@ struct policy_knobs {
 	/* Stalls, in hundredths of a percent of time (PSI avg10); 0: not looked at. */
 	unsigned int psi_some, psi_full;
 	unsigned int idle_tax_percent;		/* 0..99 */
-	unsigned int step_percent;		/* of a VM's RAM that one round may take, 1..50 */
+	unsigned int interval_ms;		/* between rounds that no event began */
+	unsigned int step_percent;		/* of a VM's RAM that such a round takes, 1..50 */
 	unsigned int rise_percent;		/* and give, 1..100 */
 	unsigned int spike_percent;		/* what others may lose to a spike, 1..100 */
 	unsigned int spike_window_ms;		/* and in which time, not 0 */
@@ -59,24 +60,27 @@ struct policy_vm {
 	unsigned int shares;		/* for each byte of RAM, 1..10000 */
 	/* As it is now. */
 	uint64_t usage;			/* memory of the host */
-	uint64_t wss;			/* working set, 0: not known, then all of it counts */
+	uint64_t wss;			/* working set; may well be 0 */
 	uint64_t hand;			/* the operator's target, 0: none */
+	bool wss_known;			/* else all that it uses counts as in use */
 	bool fixed;			/* neither balloon nor paging */
 	bool pressed;			/* short of memory inside */
 	/* Kept from round to round; 0 before the first. */
 	uint64_t target;		/* also the answer; max: unlimited */
 	uint64_t base, base_ms;		/* the working set that it is used to, and as of when */
+	uint64_t moved_ms;		/* when its target was changed */
 	/* Answers. */
 	uint64_t ideal;
 	enum policy_why why;
 	/* Of this round only. */
-	uint64_t active, want, before;
+	uint64_t active, want, before, passed_ms;
 };
 
 struct policy {
 	struct policy_knobs knobs;
 	enum host_state state, by_free, by_psi;
 	uint64_t then_ms;
+	unsigned int round_ms;		/* how long this round was to be waited for */
 	bool begun, crowded;
 	/* What the last round reckoned with, for whoever explains it. */
 	uint64_t reserve, budget;
@@ -90,6 +94,9 @@ struct policy {
  */
 void policy_round(struct policy *p, const struct policy_host *host, struct policy_vm *vms, size_t n,
 		  uint64_t now_ms);
+
+/* How long to wait for the next round when no event begins it. */
+unsigned int policy_wait_ms(const struct policy *p);
 
 /* Words for the journal. */
 const char *host_state_name(enum host_state state);

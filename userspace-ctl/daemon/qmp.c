@@ -35,6 +35,7 @@ enum command {
 	CMD_QUERY,
 	CMD_STATS,
 	CMD_BALLOON,
+	CMD_STATUS,
 	CMD_STOP,
 	CMD_CONT,
 	CMD_QUIT,
@@ -56,8 +57,13 @@ struct qmp {
 	size_t out_len, out_sent;
 	struct qmp_facts facts;
 	uint64_t wish_bytes;
-	bool wish_balloon, wish_quit, wish_paused, is_paused;
-	bool due_query, due_stats, asked_memory;
+	bool wish_balloon, wish_quit, wish_paused;
+	bool sent_quit;
+	bool told_paused;		/* there is a wish, to run or not */
+	bool is_paused, doubt_paused;	/* by what was answered for, not by what was sent */
+	bool pause_refused;		/* not again before the next poll */
+	bool may_cont;			/* it is paused, and that alone */
+	bool due_query, due_stats, due_status, asked_memory;
 };
 
 struct qmp *qmp_new(unsigned int interval_s, uint64_t now_ms)
@@ -147,18 +153,25 @@ static void send_interval(struct qmp *q, uint64_t now_ms)
 	send_property(q, CMD_INTERVAL, now_ms, "qom-set", "guest-stats-polling-interval", value);
 }
 
+static bool pause_is_due(const struct qmp *q)
+{
+	return q->told_paused && (q->doubt_paused || q->wish_paused != q->is_paused) &&
+	       !q->pause_refused;
+}
+
 /* The next of what is wanted, the operator's and the host's needs before curiosity. */
 static void send_wish(struct qmp *q, uint64_t now_ms)
 {
 	char arguments[48];
 
-	if (q->wish_quit) {
-		q->wish_quit = false;
+	if (q->wish_quit && !q->sent_quit) {
+		q->sent_quit = true;
 		send_command(q, CMD_QUIT, now_ms, "quit", "");
-	} else if (q->wish_paused != q->is_paused) {
-		q->is_paused = q->wish_paused;
-		send_command(q, q->is_paused ? CMD_STOP : CMD_CONT, now_ms,
-			     q->is_paused ? "stop" : "cont", "");
+	} else if (pause_is_due(q) && q->wish_paused) {
+		send_command(q, CMD_STOP, now_ms, "stop", "");
+	} else if (pause_is_due(q) || q->due_status) {
+		q->due_status = false;
+		send_command(q, CMD_STATUS, now_ms, "query-status", "");
 	} else if (q->wish_balloon && q->facts.balloon) {
 		q->wish_balloon = false;
 		snprintf(arguments, sizeof(arguments), "{\"value\":%" PRIu64 "}", q->wish_bytes);
@@ -184,6 +197,7 @@ int qmp_poll(struct qmp *q, uint64_t now_ms, struct err *e)
 		return 0;
 	}
 	q->due_query = true;
+	q->pause_refused = false;
 	/* The guest sends none more often. */
 	if (!q->stats_ms || now_ms - q->stats_ms >= q->interval_s * 1000ull) {
 		q->stats_ms = now_ms;
@@ -202,11 +216,34 @@ void qmp_set_balloon(struct qmp *q, uint64_t bytes)
 void qmp_set_paused(struct qmp *q, bool paused)
 {
 	q->wish_paused = paused;
+	q->told_paused = true;
 }
 
-void qmp_quit(struct qmp *q)
+void qmp_doubt_paused(struct qmp *q)
 {
-	q->wish_quit = true;
+	q->doubt_paused = true;
+}
+
+void qmp_ask_status(struct qmp *q)
+{
+	q->due_status = true;
+}
+
+bool qmp_is_running(const struct qmp *q)
+{
+	/* A stop that was sent may come true after it was called off, and the connection lost. */
+	return !q->doubt_paused && !q->is_paused && q->under_way != CMD_STOP;
+}
+
+bool qmp_balloon_is_settled(const struct qmp *q)
+{
+	return !q->wish_balloon && q->under_way != CMD_BALLOON;
+}
+
+void qmp_set_quit(struct qmp *q, bool quit)
+{
+	q->wish_quit = quit;
+	q->sent_quit &= quit;
 }
 
 static const char *member_string(struct json_object *o, const char *key)
@@ -230,11 +267,20 @@ static bool member_number(struct json_object *o, const char *key, uint64_t *valu
 }
 
 /* A statistic that the guest does not have is all ones. */
+static bool has_statistic(struct json_object *o, const char *key, uint64_t *value)
+{
+	if (member_number(o, key, value) && *value != UINT64_MAX && *value != UINT32_MAX)
+		return true;
+	*value = 0;
+	return false;
+}
+
 static uint64_t statistic(struct json_object *o, const char *key)
 {
 	uint64_t v;
 
-	return member_number(o, key, &v) && v != UINT64_MAX && v != UINT32_MAX ? v : 0;
+	has_statistic(o, key, &v);
+	return v;
 }
 
 static bool name_is_plain(const char *name)
@@ -307,10 +353,29 @@ static int take_stats(struct qmp *q, struct json_object *answer, struct err *e)
 	f->stats_at = at;
 	f->stats = at > 0;
 	f->total = statistic(stats, "stat-total-memory");
-	f->available = statistic(stats, "stat-available-memory");
+	f->has_available = has_statistic(stats, "stat-available-memory", &f->available);
 	f->free = statistic(stats, "stat-free-memory");
 	f->swap_in = statistic(stats, "stat-swap-in");
+	f->swap_out = statistic(stats, "stat-swap-out");
 	f->faults = statistic(stats, "stat-major-faults");
+	return 0;
+}
+
+static int take_status(struct qmp *q, struct json_object *answer, struct err *e)
+{
+	struct json_object *runs;
+	const char *status;
+
+	if (!json_object_is_type(answer, json_type_object) ||
+	    !json_object_object_get_ex(answer, "running", &runs) ||
+	    !json_object_is_type(runs, json_type_boolean))
+		return bad(e, "whether the guest runs is no boolean");
+	status = member_string(answer, "status");
+	if (!status)
+		return bad(e, "the guest's status is no string");
+	q->facts.knows_runs = true;
+	q->facts.runs = json_object_get_boolean(runs);
+	q->may_cont = !strcmp(status, "paused");
 	return 0;
 }
 
@@ -338,6 +403,17 @@ static void go_on(struct qmp *q, enum command done, uint64_t now_ms)
 	case CMD_REPORTING:
 		send_interval(q, now_ms);
 		return;
+	case CMD_STATUS:
+		if (!pause_is_due(q) || q->wish_paused)
+			break;
+		if (q->may_cont) {
+			send_command(q, CMD_CONT, now_ms, "cont", "");
+			return;
+		}
+		/* It goes on already, or does not stand because of us. */
+		q->is_paused = false;
+		q->doubt_paused = false;
+		break;
 	default:
 		break;
 	}
@@ -362,6 +438,12 @@ static int take_error(struct qmp *q, struct err *e)
 		q->facts.balloon = false;
 	if (q->under_way == CMD_STATS)
 		q->facts.stats = false;
+	if (q->under_way == CMD_STATUS) {
+		q->facts.knows_runs = true;
+		q->facts.runs = false;
+	}
+	if (q->under_way == CMD_STOP || q->under_way == CMD_CONT || q->under_way == CMD_STATUS)
+		q->pause_refused = true;
 	return 0;
 }
 
@@ -380,6 +462,14 @@ static int take_return(struct qmp *q, struct json_object *answer, struct err *e)
 		q->facts.reports = json_object_is_type(answer, json_type_boolean) &&
 				   json_object_get_boolean(answer);
 		return 0;
+	case CMD_STATUS:
+		return take_status(q, answer, e);
+	case CMD_STOP:
+	case CMD_CONT:
+		q->is_paused = q->under_way == CMD_STOP;
+		q->facts.runs = !q->is_paused;
+		q->doubt_paused = false;
+		return 0;
 	default:
 		return 0;
 	}
@@ -392,6 +482,8 @@ static int take_event(struct qmp *q, struct json_object *message, struct err *e)
 
 	if (!event)
 		return bad(e, "an event has no name");
+	if (!strcmp(event, "STOP") || !strcmp(event, "RESUME"))
+		q->facts.runs = *event == 'R';
 	if (!strcmp(event, "BALLOON_CHANGE") && json_object_object_get_ex(message, "data", &data) &&
 	    json_object_is_type(data, json_type_object) && q->facts.balloon)
 		return take_query(q, data, e);

@@ -21,7 +21,16 @@ bool vmm_read(const char *sysroot, int pid, struct vmm *vmm);
 /* When process @pid was started, 0: there is none. */
 uint64_t vmm_start(const char *sysroot, int pid);
 
-/* What of it is in swap, in bytes. */
+/* Whether process @pid was started at @start; one that is there and cannot be read is taken for it. */
+bool vmm_is(const char *sysroot, int pid, uint64_t start);
+
+/* How much address space it has, in bytes; 0: there is no such process. */
+uint64_t vmm_size(const char *sysroot, int pid);
+
+/* What of it is in swap, in bytes; 0 also when nobody knows. */
 uint64_t vmm_swapped(const char *sysroot, int pid);
+
+/* The same. Return: whether it is known. */
+bool vmm_knows_swapped(const char *sysroot, int pid, uint64_t *bytes);
 
 #endif

@@ -66,7 +66,7 @@ static void fuzz_report(const char *text, size_t len)
 	struct err e = { "" };
 
 	MUST(from && to);
-	if (timeline_read(from, &t, &e))
+	if (timeline_read(NULL, from, &t, &e))
 		MUST(*e.text);
 	else
 		MUST(!report_print(&t, to));
@@ -91,10 +91,12 @@ static void fuzz_config(const char *text, size_t len)
 
 static void fuzz_cmdline(const char *text, size_t len)
 {
-	char name[PF_NAME_MAX + 1], path[QMP_PATH_MAX];
+	char name[PF_NAME_MAX + 1], path[QMP_PATH_MAX], uuid[UUID_TEXT_SIZE];
 
 	if (cmdline_guest_name(text, len, name))
 		MUST(name_is_valid(name));
+	if (cmdline_libvirt_uuid(text, len, uuid))
+		MUST(strlen(uuid) == UUID_TEXT_SIZE - 1);
 	if (cmdline_qmp_path(text, len, path))
 		MUST(*path == '/' && strlen(path) < QMP_PATH_MAX);
 }

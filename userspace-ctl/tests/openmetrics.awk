@@ -3,7 +3,7 @@
 #
 # Looked at: # EOF once and last, no empty line, names, one TYPE, UNIT and HELP a family and before its
 # samples, the unit ends the name, families not interleaved, counters end in _total and are not
-# negative, gauges have no suffix, labels well formed, escaped and none twice, no series twice, numbers.
+# negative, gauges have no suffix, states are named and 0 or 1, labels well formed, escaped and none twice, no series twice, numbers.
 function bad(why)
 {
 	printf "line %d: %s: %s\n", NR, why, $0
@@ -74,6 +74,8 @@ function sample(    name, rest, suffix, of)
 		bad("no number")
 	if ((of in type) && type[of] == "counter" && rest ~ /^ -/)
 		bad("a negative counter")
+	if ((of in type) && type[of] == "stateset" && (index(";" labels, ";" of "=") == 0 || rest !~ /^ [01]$/))
+		bad("a state has the family\047s name as its label and 0 or 1 as its value")
 	if ((name, labels) in series)
 		bad("series twice")
 	series[name, labels] = 1
@@ -92,7 +94,7 @@ ended		{ bad("after # EOF") }
 		bad($2 " twice")
 	said[$2, $3] = 1
 	if ($2 == "TYPE") {
-		if ($4 !~ /^(counter|gauge)$/)
+		if ($4 !~ /^(counter|gauge|stateset)$/)
 			bad("type")
 		type[$3] = $4
 	}

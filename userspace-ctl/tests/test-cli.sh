@@ -123,7 +123,7 @@ fresh
 vm 99 web-1
 vm 100 db
 vm 101 db
-header="PID NAME  DOMAIN     RAM RESIDENT FOLDED SAVED ZERO BALLOON WSS TARGET STATE"
+header="PID NAME  DOMAIN     RAM RESIDENT FOLDED SAVED ZERO BALLOON SWAPPED WSS TARGET STATE"
 expect "status is what is done without a verb" 0 vms "" "$header" --
 rm "$sys/vms/99/name"
 expect "status leaves out a VM that went" 0 vms "" "STATE
@@ -219,6 +219,14 @@ expect "plan refuses no guests" 2 vms "" '--guests "0": want a number, 1 to 1638
 	-- plan --guests 0
 expect "plan refuses to keep all" 2 vms "" "--reserve 8GiB: want a size below the host's 8GiB" \
 	-- plan --reserve 8G
+expect "plan refuses an overcommit of nothing" 2 vms "" '--overcommit "0": want a number, 0.1 to 100' \
+	-- plan --overcommit 0
+expect "plan refuses an overcommit in percent" 2 vms "" '--overcommit "150%": want a number' \
+	-- plan --overcommit 150%
+expect "plan refuses what is there already" 2 vms "" '--overcommit 0.10: want 3.75, which is here, to' \
+	-- plan --overcommit 0.1 --size 1G --reserve 7.9G
+expect "plan refuses two questions" 2 vms "" '--overcommit and --guests: want one' \
+	-- plan --overcommit 2 --guests 3
 expect "plan plans" 0 vms "" "fits at the risk" -- plan --risk 1 --size 128M
 
 expect "record refuses an interval" 2 vms "" '--interval "0": want seconds, 0.1 to 3600' \

@@ -117,6 +117,24 @@ static bool is_not_there(void)
 	return true;
 }
 
+static bool is_libvirts(void)
+{
+	static const char line[] = "qemu\0-uuid\0" "88206ee3-17d0-4341-9108-9351a76a6c1c\0"
+				   "-mon\0chardev=charmonitor,id=monitor,mode=control";
+	const struct finding *f = &found.list[0];
+
+	tree_bytes(root, "/proc/99/cmdline", line, sizeof(line));
+	found.count = 0;
+	doctor_qmp(root, 99, "vm", &found);
+	EXPECT(found.count == 1 && strstr(f->found, "libvirt's"), "%s", f->found);
+#ifdef HAVE_LIBVIRT
+	EXPECT(f->verdict == DOCTOR_OK && !strstr(f->found, "not"), "%s", f->found);
+#else
+	EXPECT(f->verdict == DOCTOR_NOTE && strstr(f->found, "does not speak"), "%s", f->found);
+#endif
+	return true;
+}
+
 /* Somebody else's socket could be anybody's program: it is not even connected to. */
 static bool belongs_to_another(void)
 {
@@ -143,6 +161,28 @@ static bool belongs_to_another(void)
 	return true;
 }
 
+/* The file is root's, and who listens is not: credentials are those of listen(). */
+static bool another_listens(void)
+{
+	struct sockaddr_un addr;
+	int fd;
+
+	if (getuid()) {
+		printf("# only root can be another\n");
+		return true;
+	}
+	plant("unix:/qmp,server=on");
+	fd = listening(&addr);
+	EXPECT(!seteuid(12345) && !listen(fd, 2) && !seteuid(0), "listen");
+	found.count = 0;
+	doctor_qmp(root, 99, "vm", &found);
+	close(fd);
+	unlink(addr.sun_path);
+	EXPECT(found.count == 1 && found.list[0].verdict == DOCTOR_TROUBLE &&
+	       strstr(found.list[0].found, "user 12345 listens"), "%s", found.list[0].found);
+	return true;
+}
+
 static bool full(void)
 {
 	for (int i = 0; i < FINDINGS_MAX + 10; i++)
@@ -157,7 +197,9 @@ int main(void)
 		{ "a monitor that answers", answers },
 		{ "a monitor that is silent, and one that is none", does_not },
 		{ "a monitor that is not there", is_not_there },
+		{ "a monitor that is libvirt's", is_libvirts },
 		{ "a monitor that belongs to somebody else", belongs_to_another },
+		{ "a monitor at which somebody else listens", another_listens },
 		{ "more answers than there is room for", full },
 	};
 	int rc;

@@ -3,8 +3,8 @@
 # What pagefoldctl prints over made-up hosts, against what was read by a person once.
 #
 # usage: test-golden.sh PAGEFOLDCTL [--update]
-# A host is golden/NAME.tree, lines of a path and a value in which | stands for a new line. --update
-# writes what is printed now; look at the difference before it is believed.
+# A host is golden/NAME.tree, lines of a path and a value in which | stands for a new line; what begins
+# with -> is a link. --update writes what is printed now; look at the difference before it is believed.
 set -u
 export LC_ALL=C TZ=UTC
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,6 +24,7 @@ plant()
 	while read -r path value; do
 		[ "${path:0:1}" = / ] || continue
 		mkdir -p "$root${path%/*}"
+		[[ $value != '-> '* ]] || { ln -s "${value#-> }" "$root$path"; continue; }
 		printf '%s\n' "$value" | tr '|' '\n' >"$root$path"
 	done <"$golden/$1.tree"
 }
@@ -65,12 +66,19 @@ for host in two old none; do
 	same "$host.doctor" $code doctor
 	same "$host.doctor.json" $code doctor --json
 done
+# Nobody has counted the RAM of a VM that was not looked through yet.
+plant old
+echo 0 >"$root/sys/kernel/pagefold/vms/99/passes"
+same new.status 0
 plant two
 same two.metrics.json 0 metrics --json
 same two.plan 0 plan --size 1G --guests 4
+same two.plan-overcommit 0 plan --size 1G --overcommit 2.5
 same two.plan.json 0 plan --size 1G --json
 same two.plan-full 0 plan --size 1G --reserve 6.8G
 same two.run.json 0 run --json
+plant idle
+same idle.plan 0 plan --size 1G --guests 4
 plant none
 same none.plan 0 plan --size 1G
 same none.plan-no-size 2 plan --json

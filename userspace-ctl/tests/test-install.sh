@@ -55,6 +55,17 @@ done
 ok $? 'the program runs'
 grep -q '"/usr/sbin/pagefoldctl uevent"' "$dest/usr/lib/udev/rules.d/70-pagefold.rules"
 ok $? 'the rule names it'
+# What the daemon ends with over a bad configuration is what systemd does not start it again for.
+root=$dest/etc/root
+mkdir -p "$root/proc" "$root/etc/pagefold"
+printf 'MemTotal: 4194304 kB\nMemAvailable: 4194304 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n' >"$root/proc/meminfo"
+echo rubbish >"$root/etc/pagefold/pagefoldd.conf"
+"$dest/usr/sbin/pagefoldd" --sysroot "$root" --dry-run --once 2>"$root/said"
+status=$?
+grep -q 'pagefoldd.conf:1: ' "$root/said" &&
+	grep -q -x "RestartPreventExitStatus=$status" "$dest/usr/lib/systemd/system/pagefoldd.service"
+ok $? "a bad configuration, exit $status, is not tried again"
+rm -r "$root"
 echo 'domain = mine' >"$dest/etc/pagefold/register.conf"
 run_make install && grep -q mine "$dest/etc/pagefold/register.conf"
 ok $? 'installing anew leaves the configuration as it is'
@@ -67,6 +78,63 @@ run_make install PREFIX=/usr/local &&
 ok $? 'PREFIX is followed, by the rule too'
 run_make uninstall PREFIX=/usr/local && [ -z "$(list)" ]
 ok $? 'and by uninstall'
+
+# The whole project: the tools again, and the modules as a package of DKMS, from the top.
+top=$here/..
+run_top()
+{
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$top" INSTALL_OUT="$out" DESTDIR="$dest" "$@" \
+		>"$dest.log" 2>&1 || { sed 's/^/# /' "$dest.log"; return 1; }
+	rm -f "$dest.log"
+}
+version=$("$out/pagefoldctl" --version | sed 's/.* //')
+source=usr/src/pagefold-$version
+rm -rf "${dest:?}"/*
+run_top install
+ok $? 'install of the whole project'
+for file in usr/sbin/pagefoldctl usr/sbin/pagefoldd usr/lib/systemd/system/pagefoldd.service \
+	usr/lib/udev/rules.d/70-pagefold.rules usr/lib/modprobe.d/pagefold_balloon.conf \
+	usr/share/bash-completion/completions/pagefoldctl usr/share/man/man4/pagefold_balloon.4 \
+	usr/share/man/man5/pagefold-record.5 usr/share/man/man5/pagefoldd.conf.5 usr/share/man/man8/pagefoldctl.8 \
+	usr/share/man/man8/pagefoldd.8 usr/share/doc/pagefold/README.md usr/share/doc/pagefold/sysfs-kernel-pagefold \
+	etc/pagefold/register.conf etc/pagefold/pagefoldd.conf $source/dkms.conf $source/Kbuild $source/COPYING; do
+	[ -s "$dest/$file" ] && [ "$(stat -c %a "$dest/$file")" = "$(case $file in */sbin/*) echo 755 ;; *) echo 644 ;; esac)" ]
+	ok $? "$file is there"
+done
+# Every object that a Kbuild lists has its source, and every header that is included is there.
+missing=$(cd "$dest/$source" && for room in module virtio-balloon-guest; do
+	grep -o '[a-z_]*\.o' $room/Kbuild | grep -v -e '^pagefold\.o' -e '^pagefold_balloon\.o' | while read -r object; do
+		[ -e "$room/${object%.o}.c" ] || echo "$room/$object"
+	done
+	grep -h -o '^#include "[^"]*"' -r $room | sort -u | cut -d '"' -f 2 | while read -r header; do
+		[ -n "$(find $room -path "*/${header#../}" -print -quit)" ] || [ -e "$room/$header" ] ||
+			echo "$room: $header"
+	done
+done)
+[ -z "$missing" ] && [ -s "$dest/$source/module/compat/probe.mk" ]
+ok $? "the source for DKMS is whole${missing:+, but: $missing}"
+(
+	# shellcheck disable=SC2034  # what DKMS sets
+	dkms_tree=/d kernel_source_dir=/k
+	. "$dest/$source/dkms.conf"
+	[ "$PACKAGE_NAME-$PACKAGE_VERSION" = "pagefold-$version" ] &&
+		[ "${MAKE[0]}" = "make -C /k M=/d/pagefold/$version/build modules" ] &&
+		for i in 0 1; do
+			grep -q "^obj-m := ${BUILT_MODULE_NAME[i]}\.o" "$dest/$source/${BUILT_MODULE_LOCATION[i]}/Kbuild" ||
+				exit 1
+		done
+)
+ok $? 'dkms.conf names what Kbuild makes'
+[ -z "$(cd "$dest/$source" && find . -path '*/tests/*' -o -name '*.o')" ]
+ok $? 'and nothing else is in it'
+echo 'domain = mine' >"$dest/etc/pagefold/register.conf"
+run_top uninstall && [ -z "$(list)" ] && grep -q mine "$dest/etc/pagefold/register.conf"
+ok $? "uninstall takes it away again$(list | tr '\n' ' ')"
+rm -rf "${dest:?}"/*
+run_top install PREFIX=/opt/pf SYSCONFDIR=/opt/etc && [ -s "$dest/opt/pf/src/pagefold-$version/dkms.conf" ] &&
+	[ -s "$dest/opt/etc/pagefold/pagefoldd.conf" ] && [ ! -e "$dest/usr/sbin" ] &&
+	grep -q '^ExecStart=/opt/pf/sbin/pagefoldd' "$dest/opt/pf/lib/systemd/system/pagefoldd.service"
+ok $? 'PREFIX and SYSCONFDIR are followed'
 
 for page in "$here"/man/*.[1-8]; do
 	said=$(groff -man -Tutf8 -ww -z "$page" 2>&1)

@@ -57,6 +57,26 @@ static bool figures(void)
 	return true;
 }
 
+/* The fewest guests that reach it; R is 3 GiB of 14, and each guest is 1. */
+static bool overcommits(void)
+{
+	static const struct {
+		double overcommit;
+		int guests;
+	} table[] = {
+		{ 0.1, -1 }, { 0.2, -1 }, { 0.21, 0 }, { 0.22, 1 }, { 0.29, 1 }, { 0.3, 2 },
+		{ 1, 11 }, { 1.001, 11 }, { 1.01, 12 }, { 2, 25 }, { 1170.43, 16383 },
+		{ 1170.5, -1 },
+	};
+	struct plan p;
+
+	plan_make(two, ARRAY_SIZE(two), 14 * GIB, GIB, &p);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		EXPECT(plan_guests_for(&p, table[i].overcommit) == table[i].guests, "%g: %d",
+		       table[i].overcommit, plan_guests_for(&p, table[i].overcommit));
+	return true;
+}
+
 static bool without_knowledge(void)
 {
 	static const struct plan_guest one[] = {
@@ -137,6 +157,7 @@ static bool monotonous(void)
 int main(void)
 {
 	static const struct tap_test tests[] = {
+		{ "an overcommit is a number of guests", overcommits },
 		{ "the figures are those of the formulas", figures },
 		{ "what is not known is not counted upon", without_knowledge },
 		{ "guests that do not fit already", too_many_already },

@@ -35,6 +35,18 @@ static bool guest_qmp(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
 	return found;
 }
 
+static bool guest_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_SIZE])
+{
+	char *copy = malloc(len ? len : 1);
+	bool found;
+
+	memcpy(copy, cmdline, len);
+	uuid[0] = '\0';
+	found = cmdline_libvirt_uuid(copy, len, uuid);
+	free(copy);
+	return found;
+}
+
 #define ROW(cmdline, name) { cmdline, sizeof(cmdline) - 1, name }
 
 static bool command_lines(void)
@@ -100,6 +112,10 @@ static bool monitors(void)
 		    "890123456789012345678901234567890123456"),
 		ROW("qemu\0-qmp\0unix:/234567890123456789012345678901234567890123456789012345678901234567"
 		    "89012345678901234567890123456789012345678\0-qmp\0unix:/b\0", "/b"),
+		ROW("qemu\0-chardev\0socket,id=charmonitor,path=/run/m\0"
+		    "-mon\0chardev=charmonitor,mode=control\0", NULL),
+		ROW("qemu\0-chardev\0socket,id=charmonitor,fd=24\0-mon\0chardev=charmonitor,"
+		    "mode=control\0-qmp\0unix:/run/own\0", "/run/own"),
 		ROW("qemu\0-qmp\0unix:relative\0", NULL),
 		ROW("qemu\0-qmp\0unix:/run/../etc/x\0", NULL),
 		ROW("qemu\0-qmp\0unix:/run/cut", NULL),
@@ -114,6 +130,39 @@ static bool monitors(void)
 
 		EXPECT(found == !!table[i].path, "row %zu: %s", i, path);
 		EXPECT(!found || !strcmp(path, table[i].path), "row %zu: %s", i, path);
+	}
+	return true;
+}
+
+#define UUID	"88206ee3-17d0-4341-9108-9351A76A6C1C"
+#define LIBVIRT	"-mon\0chardev=charmonitor,id=monitor,mode=control\0"
+
+static bool libvirt_guests(void)
+{
+	static const struct {
+		const char *cmdline;
+		size_t len;
+		const char *uuid;	/* NULL: none found */
+	} table[] = {
+		ROW("qemu\0-uuid\0" UUID "\0" LIBVIRT, UUID),
+		ROW("qemu\0" LIBVIRT "-uuid\0" UUID "\0", UUID),
+		ROW("qemu\0-uuid\0" UUID "\0-mon\0chardev=m,mode=control\0", NULL),
+		ROW("qemu\0-uuid\0" UUID "\0-mon\0chardev=charmonitor,mode=readline\0", NULL),
+		ROW("qemu\0" LIBVIRT, NULL),
+		ROW("qemu\0-uuid\0" UUID "0\0" LIBVIRT, NULL),
+		ROW("qemu\0-uuid\0" "88206ee3-17d0-4341-9108-9351A76A6C1\0" LIBVIRT, NULL),
+		ROW("qemu\0-uuid\0" "88206ee3-17d0-4341-9108_9351A76A6C1C\0" LIBVIRT, NULL),
+		ROW("qemu\0-uuid\0" "88206ee3-17d0-4341-9108-9351A76A6C1X\0" LIBVIRT, NULL),
+		ROW("qemu\0" LIBVIRT "-uuid\0" UUID, NULL),
+		ROW("", NULL),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		char uuid[UUID_TEXT_SIZE];
+		bool found = guest_uuid(table[i].cmdline, table[i].len, uuid);
+
+		EXPECT(found == !!table[i].uuid, "row %zu: %s", i, uuid);
+		EXPECT(!found || !strcmp(uuid, table[i].uuid), "row %zu: %s", i, uuid);
 	}
 	return true;
 }
@@ -213,6 +262,7 @@ int main(void)
 	static const struct tap_test tests[] = {
 		{ "guest names in command lines", command_lines },
 		{ "monitors in command lines", monitors },
+		{ "guests of libvirt in command lines", libvirt_guests },
 		{ "noise gives valid names or none, within bounds", noise },
 		{ "an endless name is cut", longest },
 		{ "this process and one that is not there", this_process },

@@ -41,6 +41,9 @@ static bool round_trip(void)
 		if (i % 3 == 2)
 			r.vm.value[i] = 0;
 	}
+	r.has_paged = true;
+	r.swapped = 1 << 20;
+	r.double_paged = INT64_MAX;
 	EXPECT(read_back(&r, &back), "vm");
 	EXPECT(!memcmp(&r, &back, sizeof(r)), "the vm is another");
 

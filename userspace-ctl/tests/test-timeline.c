@@ -15,7 +15,7 @@
 static int read_text(const char *text, struct timeline *t, struct err *e)
 {
 	FILE *from = fmemopen((char *)text, strlen(text), "r");
-	int rc = timeline_read(from, t, e);
+	int rc = timeline_read(NULL, from, t, e);
 
 	fclose(from);
 	return rc;
@@ -28,7 +28,7 @@ static bool order(void)
 	bool good;
 
 	EXPECT(!read_text(START
-		"{\"type\":\"vm\",\"time_ms\":30,\"pid\":7,\"name\":\"a\",\"resident_bytes\":3,\"wss_bytes\":9}\n"
+		"{\"type\":\"vm\",\"time_ms\":30,\"pid\":7,\"name\":\"a\",\"resident_bytes\":3,\"wss_bytes\":9,\"swapped_bytes\":4,\"double_paged_bytes\":2}\n"
 		"{\"type\":\"vm\",\"time_ms\":10,\"pid\":7,\"name\":\"a\",\"resident_bytes\":1}\n"
 		"{\"type\":\"vm\",\"time_ms\":20,\"pid\":7,\"name\":\"b\",\"usage_bytes\":2,\"resident_bytes\":5}\n"
 		"\n"
@@ -39,7 +39,9 @@ static bool order(void)
 	good = t.vm_count == 2 && t.vms[0].series[SERIES_USED].count == 2 &&
 	       t.vms[0].series[SERIES_USED].points[0].value == 1 &&
 	       t.vms[0].series[SERIES_USED].points[1].time_ms == 30 &&
-	       t.vms[0].series[SERIES_WSS].count == 1 &&
+	       t.vms[0].series[SERIES_WSS].count == 1 && t.vms[0].double_paged == 2 &&
+	       t.vms[0].series[SERIES_SWAPPED].count == 1 &&
+	       t.vms[0].series[SERIES_SWAPPED].points[0].value == 4 &&
 	       t.vms[1].series[SERIES_USED].points[0].value == 2 && t.moment_count == 2 &&
 	       t.moments[0].time_ms == 24 && t.rung_count == 1 && t.rungs[0].freed == 11 &&
 	       t.rungs[0].decisions == 2 && t.first_ms == 1 && t.last_ms == 30 && !t.bad_lines;

@@ -26,7 +26,8 @@ static bool defaults_are_documented(void)
 	EXPECT(!parse(&c, "", false), "%s", e.text);
 	EXPECT(c.high.percent == 6 && c.soft.percent == 4 && c.hard.percent == 2 &&
 	       c.low.percent == 1 && c.idle_tax_percent == 75 && c.vm.min.percent == 25 &&
-	       !c.vm.paging && c.vm.balloon && c.vm.emergency == EMERGENCY_NONE, "changed");
+	       c.record_s == 10 && !c.vm.paging && c.vm.balloon &&
+	       c.vm.emergency == EMERGENCY_NONE, "changed");
 	return true;
 }
 
@@ -43,6 +44,25 @@ static bool values_are_taken(void)
 	EXPECT(amount_of(&c.vm.min, 0) == 3ull << 29 && amount_of(&c.vm.max, 1000) == 800 &&
 	       c.vm.shares == 10000 && !c.vm.balloon && c.vm.emergency == EMERGENCY_PAUSE &&
 	       c.vm.paging && !strcmp(c.vm.qmp, "/run/x,y"), "vm");
+	return true;
+}
+
+static bool libvirt_is_this_hosts(void)
+{
+	static const char socket[] = "/23456789/23456789/23456789/23456789/23456789/23456789"
+				     "/23456789/23456789/23456789/23456789/23456789/2345678";
+	char text[256], want[CONF_URI_MAX];
+	struct conf c;
+
+	EXPECT(!parse(&c, "", false) && !strcmp(c.libvirt_uri, "qemu:///system"), "%s",
+	       c.libvirt_uri);
+	EXPECT(sizeof(socket) == CONF_PATH_MAX, "%zu", sizeof(socket));
+	snprintf(want, sizeof(want), "qemu:///session?socket=%s", socket);
+	snprintf(text, sizeof(text), "[host]\nlibvirt_uri = %s\n", want);
+	EXPECT(!parse(&c, text, false) && !strcmp(c.libvirt_uri, want), "%s", e.text);
+	snprintf(text, sizeof(text), "[host]\nlibvirt_uri = %sx\n", want);
+	EXPECT(parse(&c, text, false) == EX_BAD_INPUT && strstr(e.text, "at most 107"), "%s",
+	       e.text);
 	return true;
 }
 
@@ -81,23 +101,38 @@ static bool long_lines_are_refused(void)
 
 static bool records_survive(void)
 {
-	struct given list[] = { { 1, 100, 0, 5, 0 }, { 4194304, UINT64_MAX, UINT64_MAX, 0, 1 } };
+	static const char * const rubbish[] = {
+		"1 2 3 4 5 6\n", "1 2 3 4 1\n", "1 2 3 4 0 0 0\n", "host high\n", "host high up\n",
+		"host high soft 1\n",
+	};
+	struct given list[] = { { 1, 100, 0, 5, 0, 1 },
+				{ 4194304, UINT64_MAX, UINT64_MAX, 0, 1, 0 } };
+	const struct given_host host = { HOST_LOW, HOST_SOFT };
 	char root[] = "/tmp/test-conf.XXXXXX", path[128];
 	struct given back[2] = { 0 };
+	struct given_host seen = host;
 
 	EXPECT(mkdtemp(root), "mkdtemp");
 	snprintf(path, sizeof(path), "mkdir -p %s/run/pagefold", root);
 	EXPECT(!system(path), "mkdir");
-	EXPECT(!given_read(root, back, 2, &e) && !*e.text, "%s", e.text);
-	EXPECT(!given_write(root, list, 2, &e), "%s", e.text);
-	EXPECT(given_read(root, back, 2, &e) == 2, "%s", e.text);
+	EXPECT(!given_read(root, &seen, back, 2, &e) && !*e.text && seen.by_free == HOST_HIGH,
+	       "%s", e.text);
+	EXPECT(!given_write(root, &host, list, 2, &e), "%s", e.text);
+	EXPECT(given_read(root, &seen, back, 2, &e) == 2, "%s", e.text);
+	EXPECT(seen.by_free == HOST_LOW && seen.by_psi == HOST_SOFT, "host %d %d", seen.by_free,
+	       seen.by_psi);
 	for (int i = 0; i < 2; i++)
 		EXPECT(back[i].pid == list[i].pid && back[i].start == list[i].start &&
 		       back[i].last == list[i].last && back[i].next == list[i].next &&
-		       back[i].paused == list[i].paused, "line %d", i + 1);
-	EXPECT(given_read(root, back, 1, &e) == 1, "more than there is room for");
-	EXPECT(!file_replace(root, GIVEN_PATH, "1 2 3 4 5 6\n", 12, &e), "%s", e.text);
-	EXPECT(!given_read(root, back, 2, &e) && strstr(e.text, ":1: want five"), "%s", e.text);
+		       back[i].paused == list[i].paused &&
+		       back[i].untrusted == list[i].untrusted, "line %d", i + 1);
+	EXPECT(given_read(root, &seen, back, 1, &e) == 1, "more than there is room for");
+	for (size_t i = 0; i < ARRAY_SIZE(rubbish); i++) {
+		EXPECT(!file_replace(root, GIVEN_PATH, rubbish[i], strlen(rubbish[i]), &e), "%s",
+		       e.text);
+		EXPECT(!given_read(root, &seen, back, 2, &e) && strstr(e.text, ":1: want \"host\""),
+		       "row %zu: %s", i, e.text);
+	}
 	snprintf(path, sizeof(path), "rm -r %s", root);
 	EXPECT(!system(path), "rm");
 	EXPECT(file_replace(root, GIVEN_PATH, "", 0, &e) == EX_REFUSED && *e.text, "written");
@@ -118,6 +153,7 @@ int main(void)
 	static const struct tap_test tests[] = {
 		{ "defaults are as documented", defaults_are_documented },
 		{ "values are taken", values_are_taken },
+		{ "libvirt's address is this host's", libvirt_is_this_hosts },
 		{ "a VM's file speaks of the VM only", a_vm_speaks_for_itself_only },
 		{ "names stay in their directory", names_stay_in_their_directory },
 		{ "lines that inih would cut are refused", long_lines_are_refused },

@@ -120,6 +120,78 @@ static bool guests_keep_what_they_need(void)
 	return true;
 }
 
+/*
+ * A guest that can spare 99 MiB in all, and has a balloon of any speed. Its statistics come each five
+ * rounds and are seen four rounds later: what it gave meanwhile must not be asked for twice.
+ */
+static bool what_was_given_is_not_spare(void)
+{
+	for (uint64_t speed = 5 * MIB; speed <= 100 * MIB; speed += 5 * MIB) {
+		struct ladder_view v = over(HOST_HARD);
+		struct ladder_knobs patient = knobs;
+		struct ladder l = { 0 };
+		uint64_t asked = 0, sent = 151 * MIB;
+
+		patient.deadline_ms = 3600000;
+		for (int round = 0; round < 120; round++) {
+			struct ladder_step step;
+
+			if (round % 5 == 0)
+				sent = 151 * MIB - v.balloon;
+			if (round % 5 == 4 || !round) {
+				v.available = sent;
+				v.stats_at = 1000 + round;
+			}
+			step = ladder_round(&l, &patient, &v, (round + 1) * ROUND_MS);
+			asked = step.set_balloon ? step.balloon_to : asked;
+			EXPECT(asked <= 100 * MIB, "%llu MiB a round, round %d: asked for %llu MiB",
+			       (unsigned long long)(speed / MIB), round,
+			       (unsigned long long)(asked / MIB));
+			v.balloon = asked < v.balloon ? asked : asked < v.balloon + speed ? asked :
+				    v.balloon + speed;
+			v.usage = 800 * MIB - v.balloon;
+		}
+		EXPECT(v.balloon >= 95 * MIB, "%llu MiB a round: it gave %llu MiB only",
+		       (unsigned long long)(speed / MIB),
+		       (unsigned long long)(v.balloon / MIB));
+	}
+	return true;
+}
+
+/* A driver without statistics, or a guest too busy to send any: nobody knows what it can spare. */
+static bool unknown_guests_are_asked_for_little(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.has_stats = false;
+	v.usage = v.ram;
+	for (int round = 0; round < 25; round++) {
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(step.set_balloon && step.balloon_to == v.balloon + 16 * MIB,
+		       "round %d: %llu MiB", round,
+		       (unsigned long long)(step.balloon_to / MIB));
+		v.balloon = step.balloon_to;
+		v.usage = v.ram - v.balloon;
+	}
+	/* That it did as it was asked and is above still tells nothing about its VMM. */
+	for (int round = 0; round < 10; round++) {
+		step = rounds(&l, &v, &now, 1);
+		v.balloon = step.set_balloon ? step.balloon_to : v.balloon;
+		v.usage = v.ram - v.balloon;
+	}
+	EXPECT(v.balloon >= 416 * MIB && v.balloon <= 424 * MIB && !l.extra, "%llu MiB",
+	       (unsigned long long)(v.balloon / MIB));
+	/* It gets back as any other. */
+	v.target = v.ram;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && !step.balloon_to, "%llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	return true;
+}
+
 static bool paging_waits_for_the_deadline(void)
 {
 	struct ladder_view v = over(HOST_HARD);
@@ -172,6 +244,24 @@ static bool without_a_balloon_it_is_paged(void)
 	return true;
 }
 
+/* The operator wants it so, however much the host has. */
+static bool what_the_hand_set_is_enforced(void)
+{
+	struct ladder_view v = over(HOST_HIGH);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.answers = false;
+	v.has_stats = false;
+	step = rounds(&l, &v, &now, 60);
+	EXPECT(!step.page_bytes && !strcmp(ladder_state(&l), "stuck"), "%s", ladder_state(&l));
+	v.hand = true;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(l.rung == RUNG_PAGE && step.page_bytes == 16 * MIB, "%s", ladder_state(&l));
+	return true;
+}
+
 static bool emergency_is_last(void)
 {
 	struct ladder_view v = over(HOST_LOW);
@@ -215,6 +305,80 @@ static bool memory_goes_back_at_once(void)
 	return true;
 }
 
+/* The balloon was blown up by a daemon that is no more; nobody is limited any longer. */
+static bool what_an_earlier_daemon_took_goes_back(void)
+{
+	struct ladder_view v = over(HOST_HIGH);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.balloon = 424 * MIB;
+	v.usage = 600 * MIB;
+	v.target = v.ram;
+	v.answers = false;
+	step = rounds(&l, &v, &now, 5);
+	EXPECT(!step.set_balloon, "asked one that does not answer");
+	v.answers = true;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && !step.balloon_to, "%llu",
+	       (unsigned long long)(step.balloon_to / MIB));
+	/* Held to what it is at, it is left alone. */
+	l = (struct ladder){ 0 };
+	v.target = 600 * MIB;
+	step = rounds(&l, &v, &now, 20);
+	EXPECT(!step.set_balloon, "%llu", (unsigned long long)(step.balloon_to / MIB));
+	return true;
+}
+
+/* Whoever is to be left may have been asked for something that shows in nothing yet. */
+static bool who_is_left_is_asked_for_nothing(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.answers = false;
+	v.leave = true;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && !step.balloon_to && l.given_back, "not given back");
+	step = rounds(&l, &v, &now, 20);
+	EXPECT(!step.set_balloon, "asked again for what it holds");
+	/* It stayed after all, and is asked anew when it is to be left the next time. */
+	v.leave = false;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(!step.set_balloon && !l.given_back, "asked one that does not answer");
+	v.leave = true;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && !step.balloon_to, "not given back again");
+	return true;
+}
+
+static bool lost_wishes_are_made_again(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	rounds(&l, &v, &now, 1);
+	for (int again = 0; again < 2; again++) {
+		step = rounds(&l, &v, &now, 9);
+		EXPECT(!step.set_balloon, "too early");
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(step.set_balloon && step.again && step.balloon_to == 424 * MIB, "%llu",
+		       (unsigned long long)(step.balloon_to / MIB));
+	}
+	/* One that moves has heard it. */
+	for (int round = 0; round < 30; round++) {
+		v.balloon += MIB;
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(!step.set_balloon, "round %d", round);
+	}
+	return true;
+}
+
 /* The VMM itself needs 40 MiB: the balloon gives all it was asked for, and that is not enough. */
 static bool the_vmm_counts_too(void)
 {
@@ -223,6 +387,7 @@ static bool the_vmm_counts_too(void)
 	struct ladder_step step;
 	uint64_t now = 0;
 
+	v.available = 600 * MIB;
 	rounds(&l, &v, &now, 1);
 	v.balloon = 424 * MIB;
 	v.usage = 640 * MIB;
@@ -236,6 +401,27 @@ static bool the_vmm_counts_too(void)
 		EXPECT(!step.set_balloon && l.rung == RUNG_NONE, "round %d: %s, %llu MiB", round,
 		       rung_name(l.rung), (unsigned long long)(step.balloon_to / MIB));
 	}
+	return true;
+}
+
+/* A target below what the VMM alone has, and a guest that says it could spare anything. */
+static bool no_balloon_holds_more_than_ram(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.target = MIB;
+	v.available = 1ull << 40;
+	for (int round = 0; round < 100; round++) {
+		step = rounds(&l, &v, &now, 1);
+		v.balloon = step.set_balloon ? step.balloon_to : v.balloon;
+		EXPECT(v.balloon <= v.ram - 51 * MIB, "round %d: %llu of %llu MiB", round,
+		       (unsigned long long)(v.balloon / MIB), (unsigned long long)(v.ram / MIB));
+		v.usage = v.ram - v.balloon + 40 * MIB;
+	}
+	EXPECT(v.balloon >= v.ram - 52 * MIB, "%llu MiB", (unsigned long long)(v.balloon / MIB));
 	return true;
 }
 
@@ -266,6 +452,23 @@ static bool a_liar_is_found_out(void)
 	EXPECT(l.untrusted, "forgiven too early");
 	rounds(&l, &v, &now, 1);
 	EXPECT(!l.untrusted, "never forgiven");
+	return true;
+}
+
+/* 800 MiB resident become 500 and 300 in swap: the host's doing, not the balloon's. */
+static bool paging_makes_no_liar_honest(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	uint64_t now = 0;
+
+	v.balloon = 424 * MIB;
+	v.usage = 500 * MIB;
+	v.paged = 300 * MIB;
+	rounds(&l, &v, &now, 11);
+	EXPECT(l.untrusted, "believed");
+	rounds(&l, &v, &now, 700);
+	EXPECT(l.untrusted, "forgiven");
 	return true;
 }
 
@@ -312,6 +515,98 @@ static bool each_rung_gets_its_due(void)
 	return true;
 }
 
+/* Gone from swap and not come back, or come back for the guest's own swap: for nothing. */
+static bool paging_in_vain_is_counted(void)
+{
+	struct ladder_view v = over(HOST_HIGH);
+	struct ladder l = { 0 };
+	uint64_t now = 0;
+
+	v.paged = 200 * MIB;
+	v.stats_at = 1000;
+	v.swapped_out = 500 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(!l.double_paged, "at first %llu", (unsigned long long)l.double_paged);
+	/* The guest wants it back: that is what swap is for. */
+	v.paged -= 50 * MIB;
+	v.usage += 50 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(!l.double_paged, "read %llu", (unsigned long long)l.double_paged);
+	/* It swaps out itself 30 of them: 30 were written and read for that. */
+	v.stats_at++;
+	v.swapped_out += 30 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(l.double_paged == 30 * MIB, "swapped %llu", (unsigned long long)l.double_paged);
+	v.stats_at++;
+	v.swapped_out += 30 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(l.double_paged == 30 * MIB, "none came back, %llu",
+	       (unsigned long long)l.double_paged);
+	/* Its balloon takes 40 that were in swap, or it reports them free. */
+	v.paged -= 40 * MIB;
+	v.balloon += 40 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(l.double_paged == 70 * MIB, "let go %llu", (unsigned long long)l.double_paged);
+	/* What is folded as it comes back did come back. */
+	v.paged -= 10 * MIB;
+	v.shared += 10 * MIB;
+	rounds(&l, &v, &now, 1);
+	EXPECT(l.double_paged == 70 * MIB, "folded %llu", (unsigned long long)l.double_paged);
+	return true;
+}
+
+/* Who fell silent is asked for no more; and a wish is not taken back and made again in turns. */
+static bool the_silent_are_left_alone(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.has_stats = false;
+	v.balloon = 64 * MIB;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && step.balloon_to == 80 * MIB, "%llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	v.silent = true;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.set_balloon && step.balloon_to == 64 * MIB, "%llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	/* It did what it was asked first; the second is still on its way. */
+	v.balloon = 80 * MIB;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(!step.set_balloon, "asked for %llu MiB again",
+	       (unsigned long long)(step.balloon_to / MIB));
+	v.balloon = 64 * MIB;
+	step = rounds(&l, &v, &now, 40);
+	EXPECT(!step.set_balloon, "asked for %llu MiB",
+	       (unsigned long long)(step.balloon_to / MIB));
+	return true;
+}
+
+/* What the guest has free is its to give, for as long as its balloon is believed to answer. */
+static bool free_memory_is_not_paged(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.free = 195 * MIB;
+	step = rounds(&l, &v, &now, 40);
+	EXPECT(l.rung == RUNG_PAGE && step.page_bytes == 5 * MIB, "%s, %llu", rung_name(l.rung),
+	       (unsigned long long)step.page_bytes);
+	v.free = 250 * MIB;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(l.rung == RUNG_PAGE && !step.page_bytes, "%s, %llu", rung_name(l.rung),
+	       (unsigned long long)step.page_bytes);
+	v.answers = false;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(step.page_bytes == 16 * MIB, "without a balloon %llu",
+	       (unsigned long long)step.page_bytes);
+	return true;
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
@@ -320,15 +615,27 @@ int main(void)
 		  reporting_goes_before_the_balloon },
 		{ "a host in need does not wait", a_host_in_need_does_not_wait },
 		{ "guests keep what they need", guests_keep_what_they_need },
+		{ "what was given is not asked for twice", what_was_given_is_not_spare },
+		{ "of whom nothing is known is asked for little",
+		  unknown_guests_are_asked_for_little },
 		{ "paging waits for the balloon's deadline", paging_waits_for_the_deadline },
 		{ "without a balloon it is paged, if that is allowed",
 		  without_a_balloon_it_is_paged },
+		{ "what the hand set is enforced in any state", what_the_hand_set_is_enforced },
 		{ "the emergency is last", emergency_is_last },
 		{ "memory goes back at once", memory_goes_back_at_once },
+		{ "what an earlier daemon took goes back", what_an_earlier_daemon_took_goes_back },
+		{ "who is left is asked for nothing any more", who_is_left_is_asked_for_nothing },
+		{ "a wish that was lost is made again", lost_wishes_are_made_again },
 		{ "the VMM's own memory counts too", the_vmm_counts_too },
+		{ "no balloon is to hold more than RAM", no_balloon_holds_more_than_ram },
 		{ "a balloon that lies is found out", a_liar_is_found_out },
+		{ "paging makes no liar honest", paging_makes_no_liar_honest },
 		{ "honest guests are believed", honest_guests_are_believed },
 		{ "each rung gets its due and no more", each_rung_gets_its_due },
+		{ "paging in vain is counted", paging_in_vain_is_counted },
+		{ "the silent are left alone", the_silent_are_left_alone },
+		{ "what a guest has free is not paged out", free_memory_is_not_paged },
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));

@@ -12,7 +12,13 @@
 #include "daemon/policy.h"
 #include "err.h"
 #include "tests/tap.h"
+#include "timeline.h"
 
+/*
+ * Four guests take turns to work, as those of selftests/overcommit do; written down by hand, in the form
+ * of pagefoldd's record. PAGEFOLD_RECORD names one of a real host instead.
+ */
+#define RUN	"daemon/tests/run.jsonl"
 #define MIB	(1024ull * 1024)
 #define VMS	16
 #define ROUND_MS 2000
@@ -35,7 +41,7 @@ static void sim_init(struct sim *s, uint64_t total_mib)
 		.policy.knobs = {
 			.high = total * 6 / 100, .soft = total * 4 / 100, .hard = total * 2 / 100,
 			.low = total / 100, .psi_some = 1000, .psi_full = 500,
-			.idle_tax_percent = 75,
+			.idle_tax_percent = 75, .interval_ms = ROUND_MS,
 			.step_percent = 5, .rise_percent = 10, .spike_percent = 5,
 			.spike_window_ms = 60000,
 		},
@@ -48,7 +54,7 @@ static void sim_add(struct sim *s, uint64_t ram_mib, uint64_t demand_mib, uint64
 	s->demand[s->n] = demand_mib * MIB;
 	s->vms[s->n++] = (struct policy_vm){
 		.ram = ram_mib * MIB, .min = ram_mib * MIB / 8, .max = ram_mib * MIB, .shares = 100,
-		.usage = usage_mib * MIB,
+		.usage = usage_mib * MIB, .wss_known = true,
 	};
 }
 
@@ -143,6 +149,58 @@ static bool tax_divides_as_published(void)
 		       "tax %u: busy gets %llu MiB", table[i].tax,
 		       (unsigned long long)(s.vms[1].ideal / MIB));
 	}
+	return true;
+}
+
+/* One that does nothing works with nothing; one that nobody measured may work with all it has. */
+static bool nothing_is_not_unknown(void)
+{
+	struct sim s;
+
+	for (int known = 0; known < 2; known++) {
+		sim_init(&s, 1000);
+		sim_add(&s, 256, 0, 180);
+		sim_add(&s, 256, 256, 180);
+		s.vms[0].wss_known = known;
+		s.vms[1].wss = 256 * MIB;
+		s.host.available = 65 * MIB;
+		policy_round(&s.policy, &s.host, s.vms, s.n, 1);
+		EXPECT(s.vms[0].active == (known ? 0 : 180 * MIB), "known %d: active %llu MiB",
+		       known, (unsigned long long)(s.vms[0].active / MIB));
+		EXPECT((s.vms[0].ideal < 110 * MIB) == known, "known %d: ideal %llu MiB", known,
+		       (unsigned long long)(s.vms[0].ideal / MIB));
+	}
+	return true;
+}
+
+/* Events begin ten rounds in the time of half a one: together they move a target by half a step. */
+static bool events_widen_no_step(void)
+{
+	uint64_t taken, given;
+	struct sim s;
+
+	sim_init(&s, 1000);
+	sim_add(&s, 800, 10, 600);
+	sim_add(&s, 800, 600, 250);
+	s.vms[0].wss = 10 * MIB;
+	s.vms[1].wss = 250 * MIB;
+	s.vms[1].pressed = true;
+	s.vms[0].target = 600 * MIB;
+	s.vms[1].target = 250 * MIB;
+	s.host.available = 90 * MIB;
+	policy_round(&s.policy, &s.host, s.vms, s.n, 1);
+	taken = 600 * MIB - s.vms[0].target;
+	given = s.vms[1].target - 250 * MIB;
+	EXPECT(taken == 40 * MIB && given == 70 * MIB, "the first round took %llu, gave %llu MiB",
+	       (unsigned long long)(taken / MIB), (unsigned long long)(given / MIB));
+	for (int round = 1; round <= 10; round++)
+		policy_round(&s.policy, &s.host, s.vms, s.n, 1 + ROUND_MS / 20 * round);
+	taken = 600 * MIB - s.vms[0].target;
+	given = s.vms[1].target - 250 * MIB;
+	EXPECT(taken >= 50 * MIB && taken <= 60 * MIB + MIB, "took %llu MiB",
+	       (unsigned long long)(taken / MIB));
+	EXPECT(given >= 100 * MIB && given <= 110 * MIB + MIB, "gave %llu MiB",
+	       (unsigned long long)(given / MIB));
 	return true;
 }
 
@@ -266,6 +324,53 @@ static bool hand_wins(void)
 	s.vms[0].hand = 0;
 	sim_rounds(&s, 5);
 	EXPECT(s.vms[0].why != WHY_HAND, "still by hand");
+	return true;
+}
+
+/* Nobody is short, who would be served out of the reserve: what is given is from the pool. */
+static void rounds_at_ease(struct sim *s, int rounds)
+{
+	while (rounds--) {
+		sim_guests(s);
+		for (size_t i = 0; i < s->n; i++)
+			s->vms[i].pressed = false;
+		s->now_ms += ROUND_MS;
+		policy_round(&s->policy, &s->host, s->vms, s->n, s->now_ms);
+	}
+}
+
+/* A VM never has more than its RAM, so a hand that gives more takes nothing from the others. */
+static bool a_generous_hand_costs_nobody(void)
+{
+	struct sim s;
+
+	sim_init(&s, 2048);
+	sim_add(&s, 512, 100, 100);
+	sim_add(&s, 1024, 1000, 300);
+	s.vms[0].hand = 1ull << 40;
+	s.vms[1].target = 300 * MIB;
+	rounds_at_ease(&s, 20);
+	EXPECT(s.vms[0].target == 512 * MIB && s.vms[0].why == WHY_HAND, "%llu",
+	       (unsigned long long)s.vms[0].target);
+	EXPECT(s.vms[1].usage >= 1000 * MIB, "%llu MiB of what it wants, %s",
+	       (unsigned long long)(s.vms[1].usage / MIB), policy_why_text(s.vms[1].why));
+	return true;
+}
+
+/* One that nothing can be taken from, and that uses little of a lot, reserves nothing for itself. */
+static bool the_fixed_hold_up_nobody(void)
+{
+	struct sim s;
+
+	sim_init(&s, 4096);
+	sim_add(&s, 3072, 100, 100);
+	sim_add(&s, 1024, 1000, 300);
+	s.vms[0].fixed = true;
+	s.vms[1].target = 300 * MIB;
+	rounds_at_ease(&s, 20);
+	EXPECT(s.policy.state == HOST_HIGH, "state %s", host_state_name(s.policy.state));
+	EXPECT(s.vms[1].usage >= 1000 * MIB, "%llu MiB of what it wants, %s",
+	       (unsigned long long)(s.vms[1].usage / MIB), policy_why_text(s.vms[1].why));
 	return true;
 }
 
@@ -451,6 +556,89 @@ static bool any_trace(void)
 	return true;
 }
 
+/* What guests used at a time is what they want then. */
+static bool run_open(struct timeline *t)
+{
+	const char *path = getenv("PAGEFOLD_RECORD") ? getenv("PAGEFOLD_RECORD") : RUN;
+	struct err e = { .text = "cannot be opened" };
+	FILE *f = fopen(path, "re");
+	int rc = f ? timeline_read(NULL, f, t, &e) : EX_REFUSED;
+
+	if (f)
+		fclose(f);
+	EXPECT(!rc && !t->bad_lines, "%s: %s", path, rc ? e.text : t->bad_why);
+	EXPECT(t->vm_count > 1 && t->vm_count <= VMS, "%s: %zu VMs, want 2 to %d", path, t->vm_count,
+	       VMS);
+	return true;
+}
+
+/* Guests that had gone want nothing. */
+static uint64_t wanted_at(const struct series *used, uint64_t time_ms)
+{
+	uint64_t value = 0;
+
+	if (!used->count || time_ms > used->points[used->count - 1].time_ms)
+		return 0;
+	for (size_t i = 0; i < used->count && used->points[i].time_ms <= time_ms; i++)
+		value = used->points[i].value;
+	return value;
+}
+
+/* All that they ever want at once: what a guest used and frees the host has back only by its balloon. */
+static uint64_t run_most(const struct timeline *t)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < t->vm_count; i++)
+		sum += series_max(&t->vms[i].series[SERIES_USED]);
+	return sum;
+}
+
+/* Play it on a host that has @total_mib for its guests. */
+static bool run_holds(const struct timeline *t, uint64_t total_mib, enum host_state *worst)
+{
+	uint64_t before[VMS], base[VMS];
+	struct sim s;
+
+	sim_init(&s, total_mib);
+	for (size_t i = 0; i < t->vm_count; i++)
+		sim_add(&s, t->vms[i].last.value[VM_ELIGIBLE] / MIB, 0, 0);
+	*worst = HOST_HIGH;
+	for (uint64_t at = t->first_ms; at <= t->last_ms; at += ROUND_MS) {
+		for (size_t i = 0; i < s.n; i++) {
+			s.demand[i] = wanted_at(&t->vms[i].series[SERIES_USED], at);
+			before[i] = s.vms[i].target ? s.vms[i].target : s.vms[i].max;
+		}
+		sim_round(&s);
+		for (size_t i = 0; i < s.n; i++)
+			base[i] = s.vms[i].base;
+		*worst = max_of(*worst, s.policy.state);
+		if (!round_holds(&s, before, base)) {
+			printf("# %llu MiB, after %llu s\n", (unsigned long long)total_mib,
+			       (unsigned long long)((at - t->first_ms) / 1000));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A host that has enough for it limits nobody; ones that have less and less keep what is promised. */
+static bool recorded_run_holds(void)
+{
+	enum host_state worst = HOST_HIGH;
+	struct timeline t = { 0 };
+	bool held = run_open(&t);
+	uint64_t most = run_most(&t) / MIB;
+
+	held = held && run_holds(&t, most * 2, &worst);
+	EXPECT(held && worst == HOST_HIGH, "worst state %s", host_state_name(worst));
+	for (unsigned int percent = 110; held && percent >= 60; percent -= 10)
+		held = run_holds(&t, most * percent / 100, &worst);
+	timeline_free(&t);
+	EXPECT(held && worst == HOST_LOW, "worst state %s", host_state_name(worst));
+	return true;
+}
+
 /* Demands that stand still let targets rest, within what the host has where floors allow. */
 static bool steady_traces_come_to_rest(void)
 {
@@ -531,6 +719,7 @@ static bool extremes_do_not_overflow(void)
 			vms[i].shares = random() % 2 ? 1 : 10000;
 			vms[i].usage = values[random() % ARRAY_SIZE(values)];
 			vms[i].wss = values[random() % ARRAY_SIZE(values)];
+			vms[i].wss_known = random() % 2;
 			vms[i].pressed = random() % 2;
 			vms[i].target = min_of(vms[i].max, values[random() % ARRAY_SIZE(values)]);
 		}
@@ -547,6 +736,8 @@ int main(void)
 		{ "host states follow free memory and stalls, with hysteresis",
 		  states_have_hysteresis },
 		{ "the tax divides memory as published", tax_divides_as_published },
+		{ "a working set of nothing is not an unknown one", nothing_is_not_unknown },
+		{ "events widen no step", events_widen_no_step },
 		{ "shares weigh", shares_weigh },
 		{ "memory moves from the idle to the busy guest and back",
 		  memory_moves_to_the_busy_and_back },
@@ -554,11 +745,14 @@ int main(void)
 		{ "a guest under pressure comes before the others are squeezed",
 		  pressed_guest_comes_first },
 		{ "what the operator set wins and is kept", hand_wins },
+		{ "a target by hand above RAM costs nobody anything", a_generous_hand_costs_nobody },
+		{ "who cannot be limited holds up nobody", the_fixed_hold_up_nobody },
 		{ "where there is plenty nobody is limited", plenty_limits_nobody },
 		{ "nothing is taken without need", nothing_is_taken_without_need },
 		{ "idle memory is lent in good times too", idle_memory_is_lent_in_good_times },
 		{ "noise moves no target", noise_moves_nothing },
 		{ "floors, ceilings, steps and promises hold in any trace", any_trace },
+		{ "and in a run that is read from a record", recorded_run_holds },
 		{ "targets come to rest when demands do", steady_traces_come_to_rest },
 		{ "the order of VMs does not matter", order_does_not_matter },
 		{ "extreme sizes do not overflow", extremes_do_not_overflow },

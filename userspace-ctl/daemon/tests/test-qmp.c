@@ -12,6 +12,8 @@
 #define GREETING "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":22,\"minor\":2,\"major\":7}}," \
 		 "\"capabilities\":[\"oob\"]}}\r\n"
 
+#define PAUSED "{\"return\":{\"status\":\"paused\",\"running\":false},\"id\":"
+
 /* One line of a dialogue: what must be sent, and what is answered. */
 struct line {
 	const char *sent, *answer;
@@ -128,13 +130,48 @@ static bool statistics_are_read(void)
 	return true;
 }
 
+/* A guest that has nothing left says 0, and one that cannot tell says all ones, or nothing. */
+static bool nothing_left_is_not_unknown(void)
+{
+	static const struct {
+		const char *says;
+		bool has;
+	} table[] = {
+		{ "\"stat-available-memory\":0", true },
+		{ "\"stat-available-memory\":18446744073709551615", false },
+		{ "\"stat-available-memory\":4294967295", false },
+		{ "\"stat-free-memory\":1", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct qmp *q = greeted(ARRAY_SIZE(handshake));
+		const char *bytes;
+		char text[256];
+
+		EXPECT(q, "no handshake: %s", e.text);
+		EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+		qmp_sent(q, qmp_output(q, &bytes));
+		EXPECT(!feed(q, "{\"return\":{\"actual\":1},\"id\":8}", 2), "%s", e.text);
+		qmp_sent(q, qmp_output(q, &bytes));
+		snprintf(text, sizeof(text),
+			 "{\"return\":{\"stats\":{%s},\"last-update\":1},\"id\":9}", table[i].says);
+		EXPECT(!feed(q, text, 2), "%s", e.text);
+		EXPECT(qmp_facts(q)->stats && qmp_facts(q)->has_available == table[i].has, "%s",
+		       table[i].says);
+		qmp_free(q);
+	}
+	return true;
+}
+
 static bool the_latest_wish_is_sent(void)
 {
 	struct qmp *q = greeted(ARRAY_SIZE(handshake));
 
 	EXPECT(q, "no handshake: %s", e.text);
 	qmp_poll(q, 2, &e);
+	EXPECT(qmp_balloon_is_settled(q), "not settled at first");
 	qmp_set_balloon(q, 111);
+	EXPECT(!qmp_balloon_is_settled(q), "settled by a wish");
 	qmp_set_balloon(q, 222);
 	qmp_set_paused(q, true);
 	EXPECT(sends(q, "{\"execute\":\"query-balloon\",\"id\":8}\n"), "order");
@@ -143,9 +180,177 @@ static bool the_latest_wish_is_sent(void)
 	EXPECT(!feed(q, "{\"return\":{},\"id\":9}", 2), "%s", e.text);
 	EXPECT(sends(q, "{\"execute\":\"balloon\",\"id\":10,\"arguments\":{\"value\":222}}\n"),
 	       "order");
+	EXPECT(!qmp_balloon_is_settled(q), "settled before the answer");
 	EXPECT(!feed(q, "{\"event\":\"BALLOON_CHANGE\",\"data\":{\"actual\":222}}"
 			"{\"return\":{},\"id\":10}", 2), "%s", e.text);
+	EXPECT(qmp_balloon_is_settled(q), "not settled by the answer");
 	EXPECT(qmp_facts(q)->actual == 222, "the event is not heard");
+	qmp_free(q);
+	return true;
+}
+
+static bool converse(struct qmp *q, const char *sent, const char *answer)
+{
+	const struct line line = { sent, answer };
+
+	return speak(q, &line, 1, 2);
+}
+
+/* What was sent may be lost: a stop counts when it is answered for, and so does going on. */
+static bool stops_count_when_answered(void)
+{
+	struct qmp *q = greeted(ARRAY_SIZE(handshake));
+
+	EXPECT(q, "no handshake: %s", e.text);
+	EXPECT(qmp_is_running(q), "stopped from the beginning");
+	qmp_set_paused(q, true);
+	EXPECT(qmp_is_running(q), "stopped by a wish");
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	/* What is under way may come true, so it must not be forgotten that it was sent. */
+	EXPECT(!qmp_is_running(q), "runs while a stop is under way");
+	qmp_set_paused(q, false);
+	EXPECT(!qmp_is_running(q), "runs, and the stop that is under way is only called off");
+	qmp_set_paused(q, true);
+	EXPECT(converse(q, "{\"execute\":\"stop\",\"id\":8}\n", "{\"return\":{},\"id\":8}"),
+	       "stop");
+	EXPECT(!qmp_is_running(q), "not stopped");
+	EXPECT(converse(q, "{\"execute\":\"query-balloon\",\"id\":9}\n",
+			"{\"return\":{\"actual\":1},\"id\":9}"), "query");
+	qmp_free(q);
+
+	/* One that was called off is taken back before the guest counts as running. */
+	q = greeted(ARRAY_SIZE(handshake));
+	EXPECT(q, "no handshake: %s", e.text);
+	qmp_set_paused(q, true);
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	qmp_set_paused(q, false);
+	EXPECT(converse(q, "{\"execute\":\"stop\",\"id\":8}\n", "{\"return\":{},\"id\":8}"),
+	       "stop");
+	EXPECT(!qmp_is_running(q), "runs after the stop came true");
+	EXPECT(converse(q, "{\"execute\":\"query-status\",\"id\":9}\n", PAUSED "9}"), "status");
+	EXPECT(converse(q, "{\"execute\":\"cont\",\"id\":10}\n", "{\"return\":{},\"id\":10}"),
+	       "cont");
+	EXPECT(qmp_is_running(q), "does not run");
+	qmp_free(q);
+
+	/* A stop that is refused leaves it running. */
+	q = greeted(ARRAY_SIZE(handshake));
+	EXPECT(q, "no handshake: %s", e.text);
+	qmp_set_paused(q, true);
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	EXPECT(converse(q, "{\"execute\":\"stop\",\"id\":8}\n", "{\"error\":{},\"id\":8}"), "stop");
+	EXPECT(qmp_is_running(q), "stopped by a refusal");
+	qmp_free(q);
+
+	/* A refusal is tried again, but not at once. */
+	q = greeted(ARRAY_SIZE(handshake));
+	EXPECT(q, "no handshake: %s", e.text);
+	qmp_doubt_paused(q);
+	EXPECT(!qmp_is_running(q), "no doubt");
+	qmp_set_paused(q, false);
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	EXPECT(converse(q, "{\"execute\":\"query-status\",\"id\":8}\n", PAUSED "8}"), "status");
+	EXPECT(converse(q, "{\"execute\":\"cont\",\"id\":9}\n", "{\"error\":{},\"id\":9}"), "cont");
+	EXPECT(!qmp_is_running(q), "runs, and that was refused");
+	EXPECT(converse(q, "{\"execute\":\"query-balloon\",\"id\":10}\n",
+			"{\"return\":{\"actual\":1},\"id\":10}"), "query");
+	EXPECT(converse(q, "{\"execute\":\"qom-get\",\"id\":11,\"arguments\":{\"path\":"
+			"\"/machine/peripheral-anon/device[1]\",\"property\":\"guest-stats\"}}\n",
+			"{\"error\":{},\"id\":11}"), "statistics");
+	EXPECT(!qmp_poll(q, 3, &e), "%s", e.text);
+	EXPECT(converse(q, "{\"execute\":\"query-status\",\"id\":12}\n", PAUSED "12}"), "status");
+	EXPECT(converse(q, "{\"execute\":\"cont\",\"id\":13}\n", "{\"return\":{},\"id\":13}"),
+	       "cont");
+	EXPECT(qmp_is_running(q) && qmp_facts(q)->runs, "does not run");
+	qmp_free(q);
+	return true;
+}
+
+/* What stands for another reason than that it was paused is not ours to let go on. */
+static bool only_the_paused_go_on(void)
+{
+	static const struct {
+		const char *says;
+		bool cont, runs;
+	} table[] = {
+		{ PAUSED "8}", true, false },
+		{ "{\"return\":{\"status\":\"running\",\"running\":true},\"id\":8}", false, true },
+		{ "{\"return\":{\"status\":\"postmigrate\",\"running\":false},\"id\":8}", false, false },
+		{ "{\"return\":{\"status\":\"io-error\",\"running\":false},\"id\":8}", false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct qmp *q = greeted(ARRAY_SIZE(handshake));
+
+		EXPECT(q, "no handshake: %s", e.text);
+		qmp_doubt_paused(q);
+		qmp_set_paused(q, false);
+		EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+		EXPECT(converse(q, "{\"execute\":\"query-status\",\"id\":8}\n", table[i].says),
+		       "row %zu", i);
+		EXPECT(sends(q, table[i].cont ? "{\"execute\":\"cont\",\"id\":9}\n" :
+			     "{\"execute\":\"query-balloon\",\"id\":9}\n"), "row %zu", i);
+		EXPECT(qmp_is_running(q) != table[i].cont && qmp_facts(q)->runs == table[i].runs,
+		       "row %zu: ours %d, runs %d", i, qmp_is_running(q), qmp_facts(q)->runs);
+		qmp_free(q);
+	}
+	return true;
+}
+
+/* Whoever is to be stopped is asked first; between two questions events tell. */
+static bool whether_it_runs_is_known(void)
+{
+	struct qmp *q = greeted(2);
+	const char *bytes;
+
+	EXPECT(q && !qmp_facts(q)->runs && !qmp_facts(q)->knows_runs, "known before it was asked");
+	qmp_free(q);
+	q = greeted(ARRAY_SIZE(handshake));
+	EXPECT(q, "no handshake: %s", e.text);
+	qmp_ask_status(q);
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	EXPECT(converse(q, "{\"execute\":\"query-status\",\"id\":8}\n", PAUSED "8}"), "status");
+	EXPECT(!qmp_facts(q)->runs, "runs, and is paused");
+	EXPECT(!feed(q, "{\"event\":\"RESUME\"}", 2) && qmp_facts(q)->runs, "RESUME: %s", e.text);
+	EXPECT(!feed(q, "{\"event\":\"STOP\"}", 2) && !qmp_facts(q)->runs, "STOP: %s", e.text);
+	/* Asked once, and in no need of another. */
+	EXPECT(converse(q, "{\"execute\":\"query-balloon\",\"id\":9}\n",
+			"{\"return\":{\"actual\":1},\"id\":9}"), "query");
+	qmp_ask_status(q);
+	qmp_sent(q, qmp_output(q, &bytes));
+	EXPECT(!feed(q, "{\"error\":{},\"id\":10}", 2), "%s", e.text);
+	EXPECT(sends(q, "{\"execute\":\"query-status\",\"id\":11}\n"), "not asked");
+	EXPECT(qmp_facts(q)->knows_runs, "not known after an answer");
+	EXPECT(feed(q, "{\"return\":{\"running\":1,\"status\":\"running\"},\"id\":11}", 2) == -EPROTO,
+	       "a number is taken");
+	qmp_free(q);
+	return true;
+}
+
+/* Who hears it late need not end any more; and who heard it and is there still, hears it again. */
+static bool the_end_can_be_called_off(void)
+{
+	struct qmp *q = greeted(ARRAY_SIZE(handshake));
+
+	EXPECT(q, "no handshake: %s", e.text);
+	EXPECT(!qmp_poll(q, 2, &e), "%s", e.text);
+	qmp_set_quit(q, true);
+	qmp_set_quit(q, false);
+	EXPECT(converse(q, "{\"execute\":\"query-balloon\",\"id\":8}\n",
+			"{\"return\":{\"actual\":1},\"id\":8}"), "query");
+	qmp_set_quit(q, true);
+	qmp_set_quit(q, true);
+	EXPECT(converse(q, "{\"execute\":\"qom-get\",\"id\":9,\"arguments\":{\"path\":"
+			"\"/machine/peripheral-anon/device[1]\",\"property\":\"guest-stats\"}}\n",
+			"{\"error\":{},\"id\":9}"), "statistics");
+	EXPECT(converse(q, "{\"execute\":\"quit\",\"id\":10}\n", "{\"return\":{},\"id\":10}"),
+	       "quit");
+	qmp_set_quit(q, true);
+	EXPECT(sends(q, ""), "more than once");
+	qmp_set_quit(q, false);
+	qmp_set_quit(q, true);
+	EXPECT(!qmp_poll(q, 3, &e), "%s", e.text);
+	EXPECT(sends(q, "{\"execute\":\"quit\",\"id\":11}\n"), "not again");
 	qmp_free(q);
 	return true;
 }
@@ -216,6 +421,10 @@ static bool malformed_peers_are_left(void)
 		{ 6, "{\"return\":{\"actual\":\"1\"},\"id\":7}", "no number" },
 		{ 6, "{\"return\":{},\"id\":7}", "no number" },
 		{ 6, "{\"return\":[],\"id\":7}", "no number" },
+		{ 7, "{\"event\":\"BALLOON_CHANGE\",\"data\":{\"actual\":\"1\"}}", "no number" },
+		{ 7, "{\"event\":\"BALLOON_CHANGE\",\"data\":{\"actual\":-1}}", "no number" },
+		{ 7, "{\"event\":\"BALLOON_CHANGE\",\"data\":{}}", "no number" },
+		{ 7, "{\"event\":\"NICE\"}{\"return\":{},\"id\":7}", "nothing that was asked" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -281,7 +490,12 @@ int main(void)
 	static const struct tap_test tests[] = {
 		{ "the handshake finds the balloon", handshake_finds_the_balloon },
 		{ "statistics are read, what a guest lacks is 0", statistics_are_read },
+		{ "nothing left is not unknown", nothing_left_is_not_unknown },
 		{ "the latest wish is sent, one at a time", the_latest_wish_is_sent },
+		{ "a stop counts when it is answered for", stops_count_when_answered },
+		{ "only the paused go on", only_the_paused_go_on },
+		{ "whether it runs is known", whether_it_runs_is_known },
+		{ "the end can be called off", the_end_can_be_called_off },
 		{ "refusals are answers", refusals_are_answers },
 		{ "silence is noticed", silence_is_noticed },
 		{ "malformed peers are left", malformed_peers_are_left },
