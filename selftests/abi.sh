@@ -10,9 +10,9 @@ document=$here/sysfs-kernel-pagefold
 documented()
 {
 	awk '
-	$1 == "What:" { path = $2; sub("^/sys/kernel/pagefold/", "", path); sub("/$", "", path); mode = "none"
-			if (path != "") seen[path] = mode }
-	$1 == "Mode:" { if (path != "") seen[path] = $2 }
+	$1 == "What:" { path = $2; sub("^/sys/kernel/pagefold/", "", path); sub("/$", "", path)
+			if (path != "") { seen[path] = "none"; entry[++n] = path } }
+	$1 == "Mode:" { for (; n; n--) seen[entry[n]] = $2 }
 	END { for (path in seen) print seen[path], path }' "$document" | sort -k 2
 }
 

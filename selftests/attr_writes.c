@@ -8,6 +8,8 @@
 #include "pf.h"
 
 #include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
 
 #define LONGEST 9000
 
@@ -16,6 +18,7 @@ struct bytes {
 	size_t size;
 	const char *what;
 };
+
 #define BYTES(text, what) { text, sizeof(text) - 1, what }
 
 /* Wrong for every attribute there is. */
@@ -198,26 +201,6 @@ static void run_states(void)
 	refused("run", "3", 1, "3");
 }
 
-static void empty_write(void)
-{
-	char path[256];
-	size_t i;
-	int fd, ret;
-
-	/* A write of no bytes reaches no attribute: the kernel answers 0 itself. Nothing may change. */
-	for (i = 0; i < PF_COUNT(numbers); i++) {
-		char before[64] = "", after[64] = "";
-
-		pf_read(numbers[i].attr, before, sizeof(before));
-		path_of(path, numbers[i].attr);
-		fd = open(path, O_WRONLY);
-		ret = write(fd, "", 0);
-		close(fd);
-		pf_read(numbers[i].attr, after, sizeof(after));
-		CHECK(ret <= 0 && !strcmp(before, after), "%s changed", numbers[i].attr);
-	}
-}
-
 /* The per-VM attributes: two names, a word out of two, a number and a trigger. */
 static void per_vm(void)
 {
@@ -320,6 +303,59 @@ static void per_vm_target(void)
 	accepted(attr, "share\n", "share");
 }
 
+/* Writable, and not in numbers[]: the other tests here, or those of register_errors.c, know what they take. */
+static const char *const others[] = {
+	"register", "unregister", "vms/<pid>/name", "vms/<pid>/domain", "vms/<pid>/policy", "vms/<pid>/share",
+	"vms/<pid>/unfold", "vms/<pid>/target_bytes", "vms/<pid>/balloon_bytes", "vms/<pid>/achieved_bytes",
+	"vms/<pid>/state", "debug/fold_all", "debug/fault_site", "debug/fault_every",
+};
+
+/* Whether a test knows what attribute @name takes. */
+static bool is_known(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < PF_COUNT(numbers); i++)
+		if (!strcmp(name, numbers[i].attr))
+			return true;
+	for (i = 0; i < PF_COUNT(others); i++)
+		if (!strcmp(name, others[i]))
+			return true;
+	return false;
+}
+
+static size_t writable;
+
+static int visit(const char *path, const struct stat *stat, int type, struct FTW *walk)
+{
+	const char *attr = path + strlen(PF_SYS);
+	char self[32], name[256];
+	size_t len;
+
+	if (type != FTW_F || !(stat->st_mode & 0222))
+		return 0;
+	len = sprintf(self, "vms/%d/", getpid());
+	if (strncmp(attr, self, len))
+		strcpy(name, attr);
+	else
+		sprintf(name, "vms/<pid>/%s", attr + len);
+	CHECK(is_known(name), "%s is writable, and no test knows what it takes", name);
+	refuses_all(attr);
+	writable++;
+	return 0;
+}
+
+/* Every file of the live tree that can be written, listed here or not. */
+static void live_tree(void)
+{
+	size_t want = PF_COUNT(numbers) + PF_COUNT(others) - (pf_have("debug") ? 0 : 3);
+
+	pf_register(getpid(), "");
+	REQUIRE(nftw(PF_SYS, visit, 16, FTW_PHYS) == 0, "nftw: %s", strerror(errno));
+	CHECK(writable == want, "%zu writable files, %zu known", writable, want);
+	CHECK(pf_get("vms_registered") == 1 && pf_get("run") == 0, "something was taken");
+}
+
 /* Counters are not for writing; triggers are not for reading. */
 static void modes(void)
 {
@@ -370,10 +406,11 @@ static const struct pf_test tests[] = {
 	{ "defaults", defaults, true },
 	{ "global_numbers", global_numbers },
 	{ "run_states", run_states },
-	{ "empty_write", empty_write },
 	{ "per_vm", per_vm },
 	{ "per_vm_target", per_vm_target },
+	{ "live_tree", live_tree },
 	{ "modes", modes },
 	{ "debug_build", debug_build },
 };
+
 PF_MAIN(tests)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# pagefoldd with real guests: it takes and gives back, is told what an operator wants, and outlives all.
+# pagefoldd with real guests: it finds them, shares, takes and gives back, is told what an operator wants, and
+# outlives all.
 # shellcheck disable=SC2317  # subtests are called by their names
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guests.lib.sh"
@@ -9,29 +10,36 @@ daemon=$PF_CTL/pagefoldd
 [ -x "$daemon" ] || skip_all 'no pagefoldd was built'
 log=/tmp/pagefoldd.log
 conf=/etc/pagefold/pagefoldd.conf
+record=/run/pagefold/record.jsonl
+group=/sys/fs/cgroup/d3
 MIB=$((1024 * 1024))
 pid=
 : >$log
 
-# configure HIGH: the host counts as short below so many MiB; all quick, nothing held back.
+# configure HIGH [SHARE_S]: the host counts as short below so many MiB; all quick, nothing held back. What this
+# host stalls for is not looked at: how busy it is must decide nothing here.
 configure()
 {
-	mkdir -p /etc/pagefold
+	mkdir -p /etc/pagefold/vm.d
 	cat >$conf <<-END
 	[host]
 	high = $1MiB
 	soft = $(($1 - 20))MiB
 	hard = 20MiB
 	low = 10MiB
+	psi_some_percent = 0
+	psi_full_percent = 0
 	interval_ms = 500
+	record_s = 2
 	metrics = /tmp/metrics.prom
 	[policy]
 	step_percent = 20
 	spike_percent = 100
 	[ladder]
-	share_s = 1
+	share_s = ${2-1}
 	report_s = 0
 	END
+	[ -z "$pid" ] || kill -HUP "$pid"
 }
 
 start_daemon()
@@ -65,22 +73,55 @@ vm_is()
 	[ "$(pf_get "$(vm "$1" "$2")" 2>/dev/null)" = "$3" ]
 }
 
+# What rung $2 has given back of guest $1, in MiB, as this daemon counts.
+freed()
+{
+	awk -v key="name=\"$1\",rung=\"$2\"}" 'index($0, key) { mib = int($2 / 1048576) } END { print mib + 0 }' \
+		/tmp/metrics.prom
+}
+
+freed_at_least()
+{
+	[ "$(freed "$1" "$2")" -ge "$3" ]
+}
+
 boot_with()
 {
 	local name=$1 modules=$2
 
-	pf-guest start "$name" --memory 128M --work idle --work-mb 30 --seed "${name#d}" --modules "$modules" -- \
+	pf-guest start "$name" --memory 192M --work idle --work-mb 30 --seed "${name#d}" --modules "$modules" -- \
 		-device virtio-balloon-device
 }
 
+# A guest without a driver for its balloon, which has a cgroup to itself: who waits there for it to end does not.
+boot_in_group()
+{
+	local p
+
+	(echo $BASHPID >$group/cgroup.procs && boot_with d3 '') || return 1
+	for p in $(<$group/cgroup.procs); do
+		[ "$p" = "$(pf-guest pid d3)" ] || echo "$p" >/sys/fs/cgroup/cgroup.procs
+	done
+}
+
+swap_on()
+{
+	modprobe zram && echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
+}
+
+# One after the other: on one emulated CPU nothing is won side by side, and none may be up in time.
 boot()
 {
-	local p1 p2 p3
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir -p $group && swap_on &&
+		boot_with d1 virtio_mmio,virtio_balloon && boot_with d2 virtio_mmio,virtio_balloon && boot_in_group &&
+		use_and_free d1 && use_and_free d2 && use_and_free d3 && pf_load && pf_set cpu_percent 20 &&
+		pf_set wss_period_ms 5000
+}
 
-	boot_with d1 virtio_mmio,virtio_balloon & p1=$!
-	boot_with d2 virtio_mmio,virtio_balloon & p2=$!
-	boot_with d3 '' & p3=$!
-	wait $p1 && wait $p2 && wait $p3 && pf_load
+# What a guest used once and freed the host has still to give: that is what a balloon takes.
+use_and_free()
+{
+	expect [ "$(pf-guest waste "$1" 60)" = 60 ]
 }
 
 # It registers guests that were there before it, and reaches their monitors.
@@ -92,18 +133,50 @@ finds_running_guests()
 		until_true vm_is d3 target_bytes 0 && expect vm_is d1 name d1
 }
 
+registered()
+{
+	[ -d "$PF_SYS/vms/$1" ]
+}
+
+not_registered()
+{
+	[ ! -d "$PF_SYS/vms/$1" ]
+}
+
+# One that comes later too, of which KVM tells; here is no udev to do it.
+hears_of_a_new_vm()
+{
+	local bad=0 line made
+
+	coproc "$here/kvm_vm"
+	made=$COPROC_PID
+	read -r -t 60 line <&"${COPROC[0]}" && expect [ "$line" = made ] && until_true registered "$made" || bad=1
+	printf '\n\n' >&"${COPROC[1]}"
+	wait "$made" || bad=1
+	until_true not_registered "$made" && return $bad
+}
+
+# Short of memory, and yet no balloon takes anything while sharing has its time.
+shares_before_it_takes()
+{
+	configure $(($(available) + 120)) 3600
+	pf_set run 1
+	until_true freed_at_least d1 share 8 && until_true freed_at_least d2 share 8 || return 1
+	note "sharing gave back $(freed d1 share) MiB of d1, $(freed d2 share) of d2"
+	expect vm_is d1 state share && expect vm_is d2 state share && ! said 'rung balloon'
+}
+
 takes_memory()
 {
 	local before after
 
 	before=$(pf_get "$(vm d1 usage_bytes)")
-	configure $(($(available) + 60))
-	kill -HUP $pid
-	until_true vm_above d1 balloon_bytes 15 && until_true vm_above d2 balloon_bytes 15 || return 1
-	until_true vm_above d1 achieved_bytes 15 || return 1
+	configure $(($(available) + 100))
+	until_true freed_at_least d1 balloon 20 && until_true freed_at_least d2 balloon 20 || return 1
+	until_true vm_above d1 achieved_bytes 20 || return 1
 	after=$(pf_get "$(vm d1 usage_bytes)")
 	note "d1 used $((before / MIB)) MiB, then $((after / MIB)); balloon $(($(pf_get "$(vm d1 balloon_bytes)") / MIB))"
-	verify_guests d1 d2 d3
+	expect [ $((before - after)) -ge $((15 * MIB)) ] && verify_guests d1 d2 d3
 }
 
 # Its device is there, nobody drives it: nothing is taken, and nothing but this guest waits.
@@ -114,7 +187,7 @@ guest_without_driver()
 
 hand_set_outlives_sigkill()
 {
-	local target=$((50 * MIB)) i
+	local target=$((50 * MIB))
 
 	pf_set "$(vm d1 target_bytes)" $target || return 1
 	until_true said 'd1 .*target 50MiB: set by hand' || return 1
@@ -128,6 +201,68 @@ hand_set_outlives_sigkill()
 	pf_set "$(vm d1 target_bytes)" 0
 }
 
+# Pages that the kernel reclaimed in the cgroup of d3.
+stolen()
+{
+	awk '$1 == "pgsteal" { print $2 }' $group/memory.stat
+}
+
+# lower MIB: an operator sets the target of d3 so much below what it uses, and it is paged out.
+lower()
+{
+	local paged
+
+	paged=$(freed d3 page)
+	pf_set "$(vm d3 target_bytes)" $(($(pf_get "$(vm d3 usage_bytes)") - $1 * MIB)) &&
+		until_true freed_at_least d3 page $((paged + $1 / 2)) && until_true vm_is d3 state none && return
+	grep ' d3 ' $log | tail -n 20 | sed 's/^/# log: /'
+	return 1
+}
+
+# A guest that cannot be ballooned is paged out, where an operator allows it: through the cgroup that it has to
+# itself.
+pages_out_through_a_cgroup()
+{
+	local before
+
+	# Sharing would be there first.
+	pf_set run 0
+	printf '[vm]\npaging = yes\n' >/etc/pagefold/vm.d/d3.conf
+	kill -HUP "$pid"
+	before=$(stolen)
+	lower 16 || return 1
+	note "$(freed d3 page) MiB are paged out, $(($(stolen) - before)) pages of them by the cgroup"
+	expect [ $(($(stolen) - before)) -ge 2048 ] && expect [ "$(<$group/memory.swap.current)" -ge $((8 * MIB)) ]
+}
+
+# And by naming its pages where it is not alone in its cgroup, of which then nobody asks anything.
+pages_out_by_name()
+{
+	local before bad=0 other
+
+	tail -f /dev/null &
+	other=$!
+	echo $other >$group/cgroup.procs
+	before=$(stolen)
+	lower 8 || bad=1
+	note "$(freed d3 page) MiB are paged out, $(($(stolen) - before)) pages of them by the cgroup"
+	expect [ "$(stolen)" = "$before" ] || bad=1
+	kill -KILL $other
+	wait $other 2>/dev/null
+	rm /etc/pagefold/vm.d/d3.conf
+	kill -HUP "$pid"
+	pf_set "$(vm d3 target_bytes)" 0 && verify_guests d3 && return $bad
+}
+
+# The guest has all of its balloon back, and is not asked again.
+driver_is_removed()
+{
+	configure $(($(available) + 100))
+	until_true vm_above d2 balloon_bytes 15 && pf-guest unload d2 virtio_balloon &&
+		until_true vm_is d2 balloon_bytes 0 && until_true said 'd2 .*no way to take anything from it' &&
+		until_true vm_is d2 target_bytes 0 && verify_guests d2
+}
+
 qemu_is_killed()
 {
 	pf-guest kill d2
@@ -137,7 +272,6 @@ qemu_is_killed()
 gives_back()
 {
 	configure 100
-	kill -HUP $pid
 	until_true vm_is d1 balloon_bytes 0 && until_true vm_is d1 target_bytes 0 && verify_guests d1 d3
 }
 
@@ -148,10 +282,18 @@ module_goes_and_comes()
 		until_true vm_is d3 name d3
 }
 
+# What was registered before it became another program would be gone with that.
+runs_tail()
+{
+	local comm
+
+	read -r comm <"/proc/$1/comm" && [ "$comm" = tail ]
+}
+
 # Two hundred VMs, as far as the module and the daemon see: processes that are registered and killed.
 come_and_go()
 {
-	local i j found=0 batch=20 pids=()
+	local i j batch=20 pids=()
 
 	: >$log
 	for ((i = 0; i < 200 / batch; i++)); do
@@ -159,7 +301,9 @@ come_and_go()
 		for ((j = 0; j < batch; j++)); do
 			tail -f /dev/null &
 			pids+=($!)
-			pf_set register "$! name=gone" || return 1
+		done
+		for j in "${pids[@]}"; do
+			until_true runs_tail "$j" && pf_set register "$j name=gone" || return 1
 		done
 		until_true counted 'gone (.*found' $(((i + 1) * batch)) || return 1
 		kill -KILL "${pids[@]}"
@@ -174,15 +318,32 @@ counted()
 	[ "$(grep -c -e "$1" $log)" -ge "$2" ]
 }
 
+# The record has what each rung gave back, by two daemons, and the guests beside; the report is made of it.
+noted()
+{
+	grep -q "\"name\":\"$1\",\"rung\":\"$2\".*\"freed_bytes\":[1-9]" $record
+}
+
+run_is_recorded()
+{
+	expect noted d1 share && expect noted d2 balloon && expect noted d3 pageout &&
+		expect grep -q '"name":"d1",.*"wss_bytes"' $record &&
+		expect [ "$(grep -c '"type":"start"' $record)" = 2 ] || return 1
+	"$PF_CTL/pagefoldctl" report --record $record --output /tmp/report.html &&
+		expect grep -q 'd3' /tmp/report.html && expect grep -q 'pageout' /tmp/report.html
+}
+
 ends()
 {
 	note "$(awk '/^Private_/ { sum += $2 } END { print sum }' /proc/$pid/smaps_rollup) KiB private," \
 		"$(awk '{ print $14 + $15 }' /proc/$pid/stat) ticks"
-	kill -TERM $pid && wait $pid && pf-guest stop d1 && pf-guest stop d3 && pf_unload
+	kill -TERM $pid && wait $pid && pf-guest stop d1 && pf-guest stop d3 && pf_unload && swapoff /dev/zram0 &&
+		rmdir $group
 }
 
-subtests=(boot finds_running_guests takes_memory guest_without_driver hand_set_outlives_sigkill qemu_is_killed
-	gives_back module_goes_and_comes come_and_go ends)
+subtests=(boot finds_running_guests hears_of_a_new_vm shares_before_it_takes takes_memory guest_without_driver
+	hand_set_outlives_sigkill pages_out_through_a_cgroup pages_out_by_name driver_is_removed qemu_is_killed
+	gives_back module_goes_and_comes come_and_go run_is_recorded ends)
 run_subtests "${subtests[@]}"
 [ -z "$pid" ] || kill -KILL $pid 2>/dev/null
 finish

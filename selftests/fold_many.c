@@ -39,8 +39,14 @@ static void half_duplicate(void)
 	anon = pf_field("/proc/self/status", "RssAnon");
 	file = pf_field("/proc/self/status", "RssFile");
 	pf_register(self, "");
+	pf_set("pass_interval_ms", 3600000);
 	pf_run(1);
-	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", self) >= 2), "no two passes");
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", self) == 1), "no pass");
+	/* All but what somebody else held or locked just then, and what met another's tag. */
+	CHECK(pf_get("folded_pages") >= PAGES / 2 * 99 / 100, "%lld folded in the first pass",
+	      pf_get("folded_pages"));
+	pf_note("%lld of %d folded in the first pass", pf_get("folded_pages"), PAGES / 2);
+	pf_set("pass_interval_ms", 0);
 	exact(PAGES / 2);
 	/* Counters follow when the turn is over. */
 	CHECK(PF_UNTIL(pf_get("folds") == PAGES / 2), "%lld folds", pf_get("folds"));
@@ -142,6 +148,43 @@ static void alike_thrice(void)
 	alike_in(2100, 700, false);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * A frame is a page of its own, never one of those that are folded with it: a VM must not choose
+ * where it lies. And frames, which nobody can move, lie side by side.
+ */
+static void frames_apart(void)
+{
+	static uint64_t was[2 * KINDS], frame[KINDS];
+	size_t i, taken = 0, blocks = 1;
+	pid_t self = getpid();
+	char *mem = pf_map(2 * KINDS, PF_PLAIN);
+
+	for (i = 0; i < 2 * KINDS; i++)
+		pf_fill(pf_page(mem, i), 1 + i % KINDS);
+	pf_settle(mem);
+	for (i = 0; i < 2 * KINDS; i++)
+		was[i] = pf_pfn(self, pf_page(mem, i));
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == 2 * KINDS), "%lld", pf_get("folded_pages"));
+	for (i = 0; i < KINDS; i++) {
+		frame[i] = pf_pfn(self, pf_page(mem, i));
+		taken += frame[i] == was[i] || frame[i] == was[i + KINDS];
+	}
+	CHECK(taken == 0, "%zu frames are pages of the VM", taken);
+	qsort(frame, KINDS, sizeof(frame[0]), by_number);
+	for (i = 1; i < KINDS; i++)
+		blocks += frame[i] / 16 != frame[i - 1] / 16;
+	CHECK(blocks <= KINDS / 8, "%d frames lie in %zu blocks of 16 pages", KINDS, blocks);
+}
+
 static uint64_t unique(size_t i)
 {
 	return 1 + i;
@@ -156,6 +199,7 @@ static void metadata(void)
 
 	/* With all that is kept by default. */
 	pf_set("rest_passes_max", 31);
+	pf_set("wss_period_ms", 30000);
 	pf_run(1);
 	before = pf_get("metadata_bytes");
 	pf_vm_start(&vm, pages, PF_PLAIN, unique);
@@ -170,12 +214,38 @@ static void metadata(void)
 	      pf_get("metadata_bytes"), before);
 }
 
+/* Nor is it more while the VM gives memory back, and while the table follows. */
+static void metadata_shrinks(void)
+{
+	const size_t pages = 49152;
+	long long before;
+	size_t left;
+	char *mem;
+
+	pf_set("rest_passes_max", 31);
+	pf_run(1);
+	before = pf_get("metadata_bytes");
+	mem = pf_map(pages, PF_PLAIN);
+	pf_fill_all(mem, pages, unique);
+	pf_register(getpid(), "");
+	for (left = pages; left > pages / 2; left -= pages / 64) {
+		madvise(pf_page(mem, left), (pages - left) * PF_PAGE, MADV_DONTNEED);
+		/* What is gone is seen at the next look at its region. */
+		CHECK(PF_UNTIL(pf_get("metadata_bytes") - before <= 16 * (long long)left),
+		      "%.1f bytes for each of %zu pages",
+		      (double)(pf_get("metadata_bytes") - before) / left, left);
+	}
+}
+
 static const struct pf_test tests[] = {
 	{ "half_duplicate", half_duplicate },
 	{ "rewrite", rewrite },
 	{ "unmapped", unmapped },
 	{ "alike", alike },
 	{ "alike_thrice", alike_thrice },
+	{ "frames_apart", frames_apart },
 	{ "metadata", metadata },
+	{ "metadata_shrinks", metadata_shrinks },
 };
+
 PF_MAIN(tests)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fold_zero.c: pages of zeros become the kernel's zero page, and come back as zeros.
- * 
+ *
  * No frame is needed for them; fold_zero=0 leaves them where they are.
  */
 #include "pf.h"
@@ -100,4 +100,5 @@ static const struct pf_test tests[] = {
 	{ "given_back", given_back },
 	{ "off", off },
 };
+
 PF_MAIN(tests)

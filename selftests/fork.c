@@ -123,4 +123,5 @@ static const struct pf_test tests[] = {
 	{ "fold_under_child", fold_under_child },
 	{ "generations", generations },
 };
+
 PF_MAIN(tests)

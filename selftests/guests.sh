@@ -16,27 +16,61 @@ passes_of_all()
 	done
 }
 
-# At least nine tenths of what an offline count finds, within two passes.
-fold_nine_tenths()
+# What is in the guests' memory and what of it is shared, told by others than the module, into $pages, $zero, …
+count_offline()
 {
-	local pids count zero equal saved
+	local pids said
 
 	mapfile -t pids < <(pids_of "${calm[@]}")
 	kill -STOP "${pids[@]}"
-	count=$("$here/count_equal" "${pids[@]}")
+	said=$("$here/count_equal" "${pids[@]}")
 	kill -CONT "${pids[@]}"
-	note "offline: $count"
-	zero=${count#*zero=} zero=${zero%% *}
-	equal=${count#*equal=} equal=${equal%% *}
-	expect [ "$((zero + equal))" -gt 10000 ] || return 1
-	pf_set run 1 && passes_of_all 2 || return 1
-	saved=$(saved_pages)
-	note "saved $saved pages of $((zero + equal)): zero $(pf_get zero_pages) of $zero," \
-		"equal $(($(pf_get folded_pages) - $(pf_get frames))) of $equal"
+	note "offline: $said"
+	declare -g $said
+}
+
+# Is $1 within a hundredth of $2?
+agrees()
+{
+	[ $(($1 * 100)) -ge $(($2 * 99)) ] && [ $(($1 * 100)) -le $(($2 * 101)) ]
+}
+
+# Two passes of each guest and no more: the second begins when the interval is lowered, the third after an hour.
+# Nobody is just ending the first one by then.
+two_passes()
+{
+	local pid
+
+	pf_set pass_interval_ms 3600000 && pf_set run 1 && passes_of_all 1 && pf_set run 0 &&
+		pf_set pass_interval_ms 3599999 && pf_set run 1 && passes_of_all 2 || return 1
+	for pid in $(pids_of "${calm[@]}"); do
+		expect equals "vms/$pid/passes" 2 || return 1
+	done
+}
+
+# At least nine tenths of what an offline count finds, within two passes; and what the module says of it is what
+# the guests' page tables say.
+fold_nine_tenths()
+{
+	local want_zero want_equal want empty_before saved bad
+
+	# khugepaged fills holes with a huge page between our count and the other one, now and then.
+	echo 0 >/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none
+	count_offline
+	expect [ "$folded" = 0 ] && expect [ "$((zero + equal))" -gt 10000 ] || return 1
+	want_zero=$zero want_equal=$equal want=$((zero + equal)) empty_before=$empty
+	two_passes && count_offline || return 1
+	empty=$((empty - empty_before)) saved=$((folded - frames + empty))
+	note "saved $saved pages of $want: zero $empty of $want_zero, equal $((folded - frames)) of $want_equal"
+	note "by its own counters: $(pf_get folded_pages) folded, $(pf_get frames) frames, $(pf_get zero_pages) zero"
 	note "skipped: $(cd "$PF_SYS/skipped" && grep -v '^0$' ./* | tr '\n' ' ')"
-	expect [ "$((saved * 10))" -ge "$(((zero + equal) * 9))" ] &&
-		expect [ "$(($(pf_get zero_pages) * 10))" -ge "$((zero * 9))" ] &&
-		expect [ "$((($(pf_get folded_pages) - $(pf_get frames)) * 10))" -ge "$((equal * 9))" ]
+	expect [ "$((saved * 10))" -ge "$((want * 9))" ] &&
+		expect [ "$((empty * 10))" -ge "$((want_zero * 9))" ] &&
+		expect [ "$(((folded - frames) * 10))" -ge "$((want_equal * 9))" ] &&
+		expect agrees "$(pf_get folded_pages)" "$folded" && expect agrees "$(pf_get frames)" "$frames" &&
+		expect agrees "$(pf_get zero_pages)" "$empty"
+	bad=$?
+	pf_set pass_interval_ms 0 && return $bad
 }
 
 # A guest that writes all the time, with folding under its feet.
@@ -72,14 +106,13 @@ killed()
 	register_guests victim || return 1
 	until_true at_least folds "$((before + 1))" || bad=1
 	pf-guest kill victim
-	# It was spoiled on purpose: what its console says of that must not fail the run.
-	rm -f /run/pf-guest/.logs/victim.*
 	until_true [ ! -e "$PF_SYS/vms/$pid" ] && return $bad
 }
 
 unfold_all()
 {
-	pf_set run 2 && expect equals frames 0 && expect equals folded_pages 0
+	# Whoever samples a page holds its frame for that long.
+	pf_set run 2 && expect equals folded_pages 0 && until_true equals frames 0
 }
 
 fold_again()
@@ -110,6 +143,11 @@ stop_all()
 
 subtests=('boot' 'fold_nine_tenths' 'verify_folded' 'rewriting_guest' 'wrong_page_is_seen' 'killed' 'verify_after_kill' 'unfold_all'
 	'verify_unfolded' 'fold_again' 'rmmod_under_guests' 'verify_after_rmmod' 'second_module' 'stop_all')
+# On shadow page tables, where all takes longer, what does not depend on them is left to the other lane.
+if grep -q -s -x -E 'N|0' /sys/module/kvm_amd/parameters/npt /sys/module/kvm_intel/parameters/ept; then
+	subtests=('boot' 'fold_nine_tenths' 'verify_folded' 'rewriting_guest' 'unfold_all' 'verify_unfolded' 'fold_again'
+		'rmmod_under_guests' 'verify_after_rmmod' 'stop_all')
+fi
 
 boot()
 {

@@ -8,25 +8,35 @@
 . "$(dirname "$0")/guests.lib.sh"
 
 guests=(s1 s2 s3 s4)
-until=$((SECONDS + ${PF_STORM_SECONDS:-0}))
 [ -n "${PF_DEBUG-}" ] || skip_all 'not the debug build'
 
 storm()
 {
-	local round=0 goal
+	local round=0 pid pids until=$((SECONDS + ${PF_STORM_SECONDS:-0}))
+	local -A goal
 
+	mapfile -t pids < <(pids_of "${guests[@]}")
 	while [ $round -lt 2 ] || [ $SECONDS -lt $until ]; do
 		round=$((round + 1))
-		goal=$(($(pf_get folds) + $(pf_get zero_folds) + 20000))
-		until_true folds_reach "$goal" || return 1
+		for pid in "${pids[@]}"; do
+			goal[$pid]=$(($(folds_of "$pid") + 5000))
+		done
+		for pid in "${pids[@]}"; do
+			until_true folds_reach "$pid" "${goal[$pid]}" || return 1
+		done
 		verify_guests "${guests[@]}" || return 1
 		note "round $round: $(pf_get folds) folds, $(pf_get cow_breaks) breaks after $SECONDS s"
 	done
 }
 
+folds_of()
+{
+	echo $(($(pf_get "vms/$1/folds") + $(pf_get "vms/$1/zero_folds")))
+}
+
 folds_reach()
 {
-	[ $(($(pf_get folds) + $(pf_get zero_folds))) -ge "$1" ]
+	[ "$(folds_of "$1")" -ge "$2" ]
 }
 
 start()

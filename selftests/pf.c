@@ -122,7 +122,7 @@ double pf_now(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec * 1e-9;
+	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 struct pf_wait pf_wait_begin(void)
@@ -172,6 +172,11 @@ void pf_load(void)
 	pf_set("cpu_percent", 100);
 	/* What is written shows in the next pass, but where a lane has regions rest; see also rest.c. */
 	pf_set("rest_passes_max", env_number("PF_REST", 0));
+	/*
+	 * What is being sampled is folded a pass later, and its frame is held so long; tests that are to
+	 * bear that ask for it.
+	 */
+	pf_set("wss_period_ms", 0);
 }
 
 void pf_unload(void)
@@ -288,6 +293,48 @@ bool pf_passes(pid_t pid, int count)
 	return PF_UNTIL(pf_get("vms/%d/passes", pid) >= goal);
 }
 
+/* Lets the VM make one pass and no more: the next one waits for an hour, or for a shorter interval. */
+static void pass_with_interval(pid_t pid, long long ms)
+{
+	long long passes;
+
+	/* Nobody ends a pass by the interval that was. */
+	pf_run(0);
+	pf_set("pass_interval_ms", ms);
+	passes = pf_get("vms/%d/passes", pid);
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", pid) > passes), "no pass");
+}
+
+void pf_hold_passes(pid_t pid)
+{
+	pass_with_interval(pid, 3600 * 1000);
+}
+
+void pf_pass(pid_t pid)
+{
+	pass_with_interval(pid, pf_get("pass_interval_ms") - 1);
+}
+
+/* Was nothing scanned while 64 passes went by? A region rests for 96 then, or for more. */
+static bool rests_long(long long pages, long long *scanned, long long *rested)
+{
+	long long now = pf_get("scanned_pages");
+
+	if (now != *scanned)
+		*rested = pf_get("rested_pages");
+	*scanned = now;
+	return pf_get("rested_pages") >= *rested + 64 * pages;
+}
+
+void pf_wait_resting(long long pages)
+{
+	long long scanned = -1, rested = 0;
+
+	REQUIRE(PF_UNTIL(rests_long(pages, &scanned, &rested)), "%lld pages scanned, %lld rested", scanned,
+		pf_get("rested_pages") - rested);
+}
+
 bool pf_file_write(const char *path, const char *text)
 {
 	return pf_write_raw(path, text, strlen(text)) == 0;
@@ -323,12 +370,13 @@ bool pf_ksm_available(void)
 
 void *pf_map(size_t pages, int flags)
 {
-	size_t size = pages * PF_PAGE, slack = flags & PF_HUGEPAGE ? PF_HUGE : 0;
+	size_t size = pages * PF_PAGE, slack = flags & PF_HUGEPAGE ? PF_HUGE - PF_PAGE : 0;
 	char *mem = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	REQUIRE(mem != MAP_FAILED, "mmap %zu pages: %s", pages, strerror(errno));
+	/* The gap that is left is too small for another huge page: who maps small ones next gets them apart. */
 	if (slack) {
-		char *aligned = (char *)(((uintptr_t)mem + slack - 1) & ~(slack - 1));
+		char *aligned = (char *)(((uintptr_t)mem + slack) & ~(PF_HUGE - 1));
 
 		if (aligned > mem)
 			munmap(mem, aligned - mem);
@@ -376,6 +424,23 @@ void pf_fill_all(void *mem, size_t pages, uint64_t (*id)(size_t))
 
 	for (i = 0; i < pages; i++)
 		pf_fill(pf_page(mem, i), id(i));
+}
+
+void *pf_map_huge(size_t pages, uint64_t (*id)(size_t))
+{
+	int try;
+
+	for (try = 0; try < 5; try++) {
+		void *mem = pf_map(pages, PF_MERGEABLE | PF_HUGEPAGE);
+
+		pf_fill_all(mem, pages, id);
+		if (pf_smaps(getpid(), mem, "AnonHugePages") == (long long)(pages * PF_PAGE / 1024))
+			return mem;
+		munmap(mem, pages * PF_PAGE);
+		pf_file_write("/proc/sys/vm/drop_caches", "3");
+		pf_file_write("/proc/sys/vm/compact_memory", "1");
+	}
+	return NULL;
 }
 
 size_t pf_wrong(void *mem, size_t pages, uint64_t (*id)(size_t))
@@ -572,15 +637,19 @@ static int run_one(const struct pf_test *test)
 		_exit(PF_PASS);
 	}
 	setpgid(pid, pid);
-	waitpid(pid, &status, 0);
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid, "waitpid: %s", strerror(errno));
 	kill(-pid, SIGKILL);
 	if (WIFSIGNALED(status))
 		CHECK(false, "the subtest died of signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) == PF_SKIP)
+		CHECK(atomic_load(&verdict->skipped), "a skip that nobody asked for");
+	else
+		CHECK(WEXITSTATUS(status) == PF_PASS, "the subtest ended with status %d", WEXITSTATUS(status));
 	if (pf_loaded()) {
 		ret = pf_rmmod();
 		CHECK(ret == 0, "rmmod pagefold: %s", strerror(-ret));
 	}
-	if (atomic_load(&verdict->failed) || (WIFEXITED(status) && WEXITSTATUS(status) == PF_FAIL))
+	if (atomic_load(&verdict->failed))
 		return PF_FAIL;
 	return atomic_load(&verdict->skipped) ? PF_SKIP : PF_PASS;
 }

@@ -61,6 +61,7 @@ void pf_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn
 struct pf_wait {
 	double end;
 };
+
 double pf_now(void);
 struct pf_wait pf_wait_begin(void);
 bool pf_wait_more(struct pf_wait *wait);
@@ -92,6 +93,11 @@ void pf_register(pid_t pid, const char *options);
 bool pf_registered(pid_t pid);
 /* Waits until @pid has finished @count passes that started after this call. */
 bool pf_passes(pid_t pid, int count);
+/* Ends the pass under way, and has no other begin but by pf_pass(), which makes one. */
+void pf_hold_passes(pid_t pid);
+void pf_pass(pid_t pid);
+/* Waits until all of the only VM rests, so many pages, and will for long if rest_passes_max is. */
+void pf_wait_resting(long long pages);
 
 /* Other files. */
 bool pf_file_write(const char *path, const char *text);
@@ -102,12 +108,16 @@ bool pf_ksm_available(void);
 /* Memory: content @id of a page can be made again at any time; id 0 is a page of zeros. */
 enum { PF_MERGEABLE = 1, PF_HUGEPAGE = 2, PF_NOHUGEPAGE = 4, PF_PLAIN = PF_MERGEABLE | PF_NOHUGEPAGE };
 void *pf_map(size_t pages, int flags);
+/* Of huge pages alone, filled; NULL when compacting all memory brings none. */
+void *pf_map_huge(size_t pages, uint64_t (*id)(size_t));
 void pf_fill(void *page, uint64_t id);
 bool pf_is(const void *page, uint64_t id);
+
 static inline void *pf_page(void *mem, size_t i)
 {
 	return (char *)mem + i * PF_PAGE;
 }
+
 size_t pf_wrong(void *mem, size_t pages, uint64_t (*id)(size_t));
 void pf_fill_all(void *mem, size_t pages, uint64_t (*id)(size_t));
 /* Moves pages that wait in per-CPU LRU batches to their lists: the engine leaves them alone before. */
@@ -134,6 +144,7 @@ struct pf_vm {
 	void *mem;
 	size_t pages;
 };
+
 void pf_vm_start(struct pf_vm *vm, size_t pages, int flags, uint64_t (*id)(size_t));
 size_t pf_vm_wrong(struct pf_vm *vm);
 void pf_vm_write(struct pf_vm *vm, size_t page, uint64_t id);

@@ -23,17 +23,18 @@ complaints()
 	said "$1" | grep -a -E -f "$trouble" | head -n 20
 }
 
-# What a test that died or hung leaves behind must not spoil the next one.
+# What a test that died or hung leaves behind must not spoil the next one. Fails if the module stays.
 clean_up()
 {
-	local guest
+	local guest status=0
 
 	pf-guest list 2>/dev/null | while read -r guest _; do
 		pf-guest kill "$guest"
 	done
-	[ ! -d /sys/module/pagefold ] || timeout 30 rmmod pagefold
+	[ ! -d /sys/module/pagefold ] || timeout 120 rmmod pagefold || status=1
 	[ ! -w /sys/kernel/mm/ksm/run ] || echo 2 >/sys/kernel/mm/ksm/run
 	echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
+	return $status
 }
 
 run_one()

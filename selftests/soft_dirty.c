@@ -105,4 +105,5 @@ static const struct pf_test tests[] = {
 	{ "zeros_stay_dirty", zeros_stay_dirty },
 	{ "write_to_frame_sets", write_to_frame_sets },
 };
+
 PF_MAIN(tests)

@@ -4,14 +4,19 @@
  *
  * It must work where memory has run out, so it locks itself into memory, asks for no memory when
  * answering, and leaves all that needs some to children. Requests come over a virtio-serial port as
- * "ID WORD [ARGUMENT…]" and are answered by one line "ID ok …" or "ID error …":
+ * "ID WORD [ARGUMENT…]" and are answered by one line "@ID ok …" or "@ID error …":
  *   get PATH             the file's text, its lines joined by tabs
  *   set PATH VALUE
  *   insmod NAME [PARAM…] from /m; rmmod NAME
  *   sh COMMAND           what busybox sh prints, joined by tabs
  *   hold MIB SEED [N]    memory with contents that can be computed again, of N kinds; verify; drop
  *   touch MIB            dirty that much anew and give it back; microseconds
- *   work MIB             a child that fills and checks memory; working: how far it is, how it ended
+ *   grab MIB             the same so fast that on a single CPU nothing else runs meanwhile
+ *   work MIB [RATE] [N]  a child that fills memory, RATE MIB a second at most, and checks it N times, 2 if
+ *                        not said; working: how far it is, how it ended
+ *   thrash MIB GROUP     a child, of the cgroup GROUP, that reads over and over what does not fit; calm ends it
+ *   shred MIB            memory of which every other page is free, so that those have no neighbour; drop
+ *   flagged BIT          how many pages have that bit in /proc/kpageflags
  *   stream               a child that measures bandwidth in slices; streamed: percentiles of its time
  */
 #define _GNU_SOURCE
@@ -20,6 +25,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -86,7 +92,7 @@ static void __attribute__((format(printf, 2, 3))) answer(const char *id, const c
 	size_t len;
 	va_list ap;
 
-	len = snprintf(last, sizeof(last), "%s ", id);
+	len = snprintf(last, sizeof(last), "@%s ", id);
 	va_start(ap, fmt);
 	len += vsnprintf(last + len, sizeof(last) - len - 2, fmt, ap);
 	va_end(ap);
@@ -284,6 +290,18 @@ static void touch(const char *id, uint64_t mib)
 	answer(id, "ok us=%" PRIu64, took);
 }
 
+static void grab(const char *id, uint64_t mib)
+{
+	struct sched_param first = { .sched_priority = 1 }, normal = {};
+
+	if (sched_setscheduler(0, SCHED_FIFO, &first)) {
+		status(id, -errno);
+		return;
+	}
+	touch(id, mib);
+	sched_setscheduler(0, SCHED_OTHER, &normal);
+}
+
 static pid_t child(void)
 {
 	pid_t pid = fork();
@@ -295,11 +313,10 @@ static pid_t child(void)
 	return pid;
 }
 
-/* Fills, then checks twice over, so that memory given back late is seen used. */
-static void work(const char *id, uint64_t mib)
+/* Fills, then checks more than once, so that memory given back late is seen used. */
+static void work(const char *id, uint64_t mib, uint64_t rate, uint64_t rounds)
 {
 	uint64_t i, n = mib * MIB / PAGE, *p;
-	int round;
 
 	shared->pages = 0;
 	shared->wrong = 0;
@@ -314,8 +331,10 @@ static void work(const char *id, uint64_t mib)
 	for (i = 0; i < n; i++) {
 		fill(p + i * WORDS, i);
 		shared->pages = i + 1;
+		if (rate && i % (MIB / PAGE) == 0)
+			poll(NULL, 0, 1000 / rate);
 	}
-	for (round = 0; round < 2; round++)
+	while (rounds--)
 		for (i = 0; i < n; i++)
 			shared->wrong += differs(p + i * WORDS, i);
 	_exit(shared->wrong ? 1 : 0);
@@ -336,6 +355,90 @@ static void working(const char *id)
 	answer(id, "ok %s pages=%" PRIu64 " wrong=%" PRIu64, how, shared->pages, shared->wrong);
 }
 
+/* Pages of one word each, which swap in memory keeps for nothing; about a thousand a second. */
+static void thrash(const char *id, uint64_t mib, const char *group)
+{
+	uint64_t i, n = mib * MIB / PAGE, *p;
+
+	shared->stop = 0;
+	shared->pages = 0;
+	shared->wrong = 0;
+	worker = child();
+	if (worker) {
+		status(id, worker < 0 ? -errno : 0);
+		return;
+	}
+	p = reserve(n * PAGE);
+	if (!p || set(group, "0") || madvise(p, n * PAGE, MADV_NOHUGEPAGE))
+		_exit(2);
+	for (i = 0; i < n * WORDS; i++)
+		p[i] = i / WORDS + 1;
+	for (i = 0; !shared->stop; i = (i + 1) % n) {
+		shared->wrong += p[i * WORDS] != i + 1;
+		shared->pages++;
+		poll(NULL, 0, 1);
+	}
+	_exit(shared->wrong ? 1 : 0);
+}
+
+static void calm(const char *id)
+{
+	int st = 0;
+
+	shared->stop = 1;
+	if (worker > 0)
+		waitpid(worker, &st, 0);
+	worker = 0;
+	answer(id, "%s pages=%" PRIu64, st ? "error" : "ok", shared->pages);
+}
+
+static void shred(const char *id, uint64_t mib)
+{
+	uint64_t i;
+
+	drop();
+	arena = reserve(mib * MIB);
+	if (!arena || madvise(arena, mib * MIB, MADV_NOHUGEPAGE)) {
+		status(id, -errno);
+		return;
+	}
+	arena_pages = mib * MIB / PAGE;
+	for (i = 0; i < arena_pages; i++)
+		arena[i * WORDS] = i;
+	for (i = 0; i < arena_pages; i += 2)
+		if (madvise(arena + i * WORDS, PAGE, MADV_DONTNEED))
+			break;
+	status(id, i < arena_pages ? -errno : 0);
+}
+
+static void flagged(const char *id, unsigned int bit)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	uint64_t flags[4096], n = 0;
+	ssize_t got, i;
+
+	if (fd < 0) {
+		status(id, -errno);
+		return;
+	}
+	while ((got = read(fd, flags, sizeof(flags))) > 0)
+		for (i = 0; i < got / 8; i++)
+			n += flags[i] >> bit & 1;
+	close(fd);
+	answer(id, "%s %" PRIu64, got ? "error" : "ok", n);
+}
+
+/* On the last CPU alone, so that the host can tell when it gave it none. */
+static void stay(void)
+{
+	cpu_set_t last_cpu;
+
+	CPU_ZERO(&last_cpu);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last_cpu);
+	if (sched_setaffinity(0, sizeof(last_cpu), &last_cpu))
+		_exit(2);
+}
+
 /* The triad of STREAM over 24 MiB, a figure for every slice of some milliseconds. */
 static void stream(const char *id)
 {
@@ -350,6 +453,7 @@ static void stream(const char *id)
 		status(id, streamer < 0 ? -errno : 0);
 		return;
 	}
+	stay();
 	a = reserve(n * 8);
 	b = reserve(n * 8);
 	c = reserve(n * 8);
@@ -425,7 +529,7 @@ static void serve(char *line)
 		return;
 	}
 	/* Asked again because the answer did not come. */
-	if (!strncmp(last, id, strlen(id)) && last[strlen(id)] == ' ')
+	if (last[0] == '@' && !strncmp(last + 1, id, strlen(id)) && last[1 + strlen(id)] == ' ')
 		return say();
 	if (!strcmp(word, "get"))
 		return get(id, a);
@@ -439,10 +543,20 @@ static void serve(char *line)
 		return drop(), status(id, 0);
 	if (!strcmp(word, "touch"))
 		return touch(id, n);
+	if (!strcmp(word, "grab"))
+		return grab(id, n);
 	if (!strcmp(word, "work"))
-		return work(id, n);
+		return work(id, n, b ? strtoull(b, NULL, 10) : 0, c ? strtoull(c, NULL, 10) : 2);
 	if (!strcmp(word, "working"))
 		return working(id);
+	if (!strcmp(word, "calm"))
+		return calm(id);
+	if (!strcmp(word, "thrash"))
+		return thrash(id, n, b ? b + 1 : "");
+	if (!strcmp(word, "shred"))
+		return shred(id, n);
+	if (!strcmp(word, "flagged"))
+		return flagged(id, n);
 	if (!strcmp(word, "stream"))
 		return stream(id);
 	if (!strcmp(word, "streamed"))

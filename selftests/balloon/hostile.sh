@@ -38,9 +38,34 @@ deflates_without_waiting()
 		expect [ "$value" = 70000 ] && seen bad && expect [ "$value" = 0 ] && gone
 }
 
+# A page that the device has not let go of yet is not given to it again, where nobody waits for that either.
+nothing_is_given_twice()
+{
+	double $STATS && tell num_pages 70000 && until_true seen_is actual 70000 && tell mute 1 && tell num_pages 68000 &&
+		until_true seen_is actual 68000 && tell num_pages 70000 && must ask touch 50 && seen bad &&
+		expect [ "$value" = 0 ] && tell mute -1 && until_true seen_is actual 70000 && seen bad &&
+		expect [ "$value" = 0 ] && gone
+}
+
 reports_are_not_used_early()
 {
 	cycle_of $((TELL | STATS | REPORT)) && tell num_pages 0 && until_true seen_is actual 0 && witness && gone
+}
+
+# Blocks beside each other are one range, up to a border of 64 MiB, and huge pages go with nothing less. A thousand
+# pages more are each time a block and parts of one. The kernel's own reports of free pages go the same way and are
+# never larger than a block.
+neighbours_are_one_range()
+{
+	local n
+
+	double $((TELL | REPORT)) || return 1
+	for n in 70000 71000 72000 73000; do
+		tell num_pages $n && until_true seen_is actual $n || return 1
+	done
+	seen widest && note "the largest range: $value pages" && expect [ "$value" -gt 1024 ] && seen crossing &&
+		expect [ "$value" = 0 ] && seen mixed && expect [ "$value" = 0 ] && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && gone
 }
 
 # C13: a device of the time before 1.0.
@@ -110,14 +135,31 @@ absurd_sizes()
 	until_true seen_is actual 0 && witness && gone
 }
 
-# never_acks FEATURES: what waits is the device's; the rest of the guest goes on; removal is not held up.
+# Use all that the guest has free: a page that is free too early is among it. The kernel's reports may have
+# some of that in hand, so whoever uses it may be killed.
+use_all()
+{
+	number_of MemAvailable /proc/meminfo && must ask work $((value / 1024)) && until_true work_ended &&
+		note "the work on $((value / 1024)) MiB: $how"
+}
+
+# never_acks FEATURES: what the device has taken is its own and counts for nothing; the rest of the guest goes
+# on; removal is not held up.
 never_acks()
 {
 	double "$1" ack=1 && tell num_pages 50000 && until_true seen_at_least held 1 || return 1
-	must ask touch 100 && tell num_pages 0 && tell num_pages 40000 && must ask touch 50 && witness && gone
+	must ask touch 100 && tell num_pages 0 && use_all && tell num_pages 40000 && must ask touch 50 && seen check &&
+		note "$value" && expect [ "${value##*gone=}" = 0 ] && expect [ "$value" != 'given=0 gone=0' ] &&
+		seen_is actual 0 && witness && gone
 }
 
+# Nobody waits for such a device when pages come back, so it is told whether they came too early.
 never_acks_inflate()
+{
+	never_acks 0
+}
+
+never_acks_when_it_must_be_told()
 {
 	never_acks $TELL
 }
@@ -125,6 +167,30 @@ never_acks_inflate()
 never_acks_report()
 {
 	never_acks $((TELL | REPORT))
+}
+
+# Free memory that the kernel has reported is not free while the device is silent.
+never_acks_free_pages()
+{
+	double $((TELL | REPORT)) ack=1 && until_true seen_at_least held 1 && use_all && seen check &&
+		note "$value" && expect [ "${value##*gone=}" = 0 ] && expect [ "$value" != 'given=0 gone=0' ] && gone
+}
+
+# Out of memory under a device that is too slow to help at that moment: the acknowledgment gives everything back.
+acks_after_oom()
+{
+	double $((TELL | OOM)) && tell num_pages 60000 && until_true seen_is actual 60000 && tell ack 1 &&
+		must ask set /proc/sys/vm/overcommit_memory 1 && must ask work 450 && until_true work_ended || return 1
+	note "the work: $answer" && expect [ "$how" = killed ] && attribute limbo_pages && note "in limbo: $value pages" &&
+		expect [ "$value" -gt 0 ] && tell ack 0 && PF_LIMIT=300 until_true nothing_in_limbo &&
+		attribute counters/deflate_late_pages && expect [ "$value" -gt 0 ] && tell num_pages 0 &&
+		until_true seen_is actual 0 && seen check && expect [ "$value" = 'given=0 gone=0' ] && witness &&
+		PF_LIMIT=300 whole && gone
+}
+
+nothing_in_limbo()
+{
+	attribute limbo_pages && [ "$value" = 0 ]
 }
 
 # In the middle it falls silent, and then speaks again.
@@ -136,12 +202,19 @@ acks_late()
 		witness && gone
 }
 
-# What waits is told of, each half a minute.
+# What waits is told of, each half a minute, and is why the size is what it is until the device speaks again.
 lateness_is_logged()
 {
 	double $TELL ack=1 && tell num_pages 20000 && until_true seen_at_least held 1 &&
 		until_true counter_at_least late_acks 1 &&
-		must ask sh "dmesg | grep 'has not acknowledged a buffer of its inflate queue for 3'" && note "$answer" && gone
+		must ask sh "dmesg | grep 'has not acknowledged a buffer of its inflate queue for 3'" && note "$answer" &&
+		attribute stop_reason && expect [ "$value" = device ] && tell ack 0 && until_true seen_is actual 20000 &&
+		until_true reached && gone
+}
+
+reached()
+{
+	attribute stop_reason && [ "$value" = reached ]
 }
 
 unbound_while_silent()
@@ -162,21 +235,37 @@ unloaded_while_silent()
 		must ask insmod "$(driver_module)" && tell num_pages 0 && gone
 }
 
-# misacks KIND: twice, or for a buffer nobody gave; the ring is broken then, and what it held is lost to it.
+# misacks KIND WORDS: twice, or for a buffer nobody gave; the ring is broken then, and what it held is lost to it.
+# The log says which and why.
 misacks()
 {
 	double $((TELL | REPORT)) && tell num_pages 1000 && until_true seen_is actual 1000 && tell ack "$1" &&
-		tell num_pages 50000 && must ask touch 50 && tell num_pages 0 && must ask touch 50 && gone
+		tell num_pages 50000 && must ask touch 50 && until_true logged "$2" && tell num_pages 0 &&
+		must ask touch 50 && witness && gone
 }
 
 acks_twice()
 {
-	misacks 2
+	misacks 2 '_vq:id [0-9]* is not a head'
 }
 
 acks_what_nobody_gave()
 {
-	misacks 3
+	misacks 3 '_vq:id 205 out of range'
+}
+
+# A queue that breaks under a report of free pages keeps those, and holds up nothing else.
+broken_reports_hold_up_nothing()
+{
+	double $((TELL | REPORT)) && tell num_pages 1000 && until_true seen_is actual 1000 && tell ack 3 &&
+		must ask touch 100 && until_true logged 'reporting_vq:id 205 out of range' && tell ack 0 &&
+		tell num_pages 50000 && until_true seen_is actual 50000 && tell num_pages 0 &&
+		until_true seen_is actual 0 && gone
+}
+
+logged()
+{
+	ask sh "dmesg | tail -n 20 | grep '$1'"
 }
 
 # After all that a sane device still works.
@@ -198,11 +287,12 @@ console_is_clean()
 	console_clean
 }
 
-subtests=(deflate_is_announced deflates_without_waiting reports_are_not_used_early legacy_device one_stats_buffer
+subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice reports_are_not_used_early legacy_device one_stats_buffer
 	stats_for_each_request hints_are_answered)
 # In-tree waits for ever in removal when the device is silent.
-[ -z "$ours" ] || subtests+=(absurd_sizes never_acks_inflate never_acks_report never_acks_hint
-	lateness_is_logged acks_late removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave log_says_why)
+[ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
+	never_acks_free_pages never_acks_hint
+	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

@@ -3,7 +3,8 @@
 # A guest that poisons free memory: the host's memory follows all the same, and no poison is missing after.
 #
 # QEMU acks reports without doing anything when a poison value is set, so here the host's memory alone can
-# tell. The guest's kernel itself checks every free page and says so on the console.
+# tell. The guest's kernel itself checks every free page and says so on the console. A second guest clears
+# free memory instead, of which QEMU takes reports.
 # shellcheck disable=SC2317  # subtests are called by their names
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -66,8 +67,48 @@ poison_was_never_missing()
 	! grep -a -m 3 'pagealloc' "$LOGS"/*-poison.console && console_clean
 }
 
+# A guest whose free memory is zero says that, and its memory may go by reports.
+zeroes_boot()
+{
+	stop poison
+	boot zeroes $MIB 1 'init_on_free=1 init_on_alloc=0' && must ask insmod "$(driver_module)"
+}
+
+zeroes_are_reported()
+{
+	plug free-page-reporting=on page-poison=on && until_true bound && must ask touch 250 && go_to 300 &&
+		expect mode_is report && go_to $MIB && must ask hold 250 3 && must ask verify &&
+		expect [ "${answer##*wrong=}" = 0 ] && must ask drop && unplug
+}
+
+# C3 once more: a device that cannot be told gets PFNs.
+zeroes_without_a_word()
+{
+	plug free-page-reporting=on page-poison=off && until_true bound && must ask touch 250 && go_to 300 &&
+		expect mode_is inflate && go_to $MIB && unplug
+}
+
+zeroes_are_told_in_time()
+{
+	keep_books && double $((TELL | POISON | REPORT)) && seen poison && expect [ "$value" = 0 ] &&
+		tell num_pages 50000 && until_true seen_is actual 50000 && seen reported &&
+		{ [ -z "$ours" ] || expect [ "$value" -ge 25000 ]; } && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && gone
+}
+
+mode_is()
+{
+	[ -z "$ours" ] || { attribute mode && [ "$value" = "$1" ]; }
+}
+
+console_is_clean()
+{
+	console_clean
+}
+
 subtests=(probe reporting_and_poison reporting_without_poison poison_alone neither
-	poison_value_is_told_in_time poison_is_not_offered poison_was_never_missing)
+	poison_value_is_told_in_time poison_is_not_offered poison_was_never_missing zeroes_boot zeroes_are_reported
+	zeroes_without_a_word zeroes_are_told_in_time console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot poison $MIB 1 'page_poison=1 init_on_alloc=0' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"

@@ -4,8 +4,8 @@
  *
  * QEMU always acknowledges, once, and never looks at what it was given. This one serves the rings by hand:
  * it acknowledges never, twice, late or with another's number, asks for absurd sizes, and is a witness of
- * what the driver does. It writes a mark into every page it is given, and where a mark is gone too early
- * the driver has let somebody use a page that was not the guest's (C8-C11, C30).
+ * what the driver does. It writes a mark into every page it is given, acknowledged or not, and where a mark is
+ * gone too early the driver has let somebody use a page that was not the guest's (C8-C11, C30).
  *
  * Everything is a module parameter: what to do (ack, num_pages, features at load), and what was seen.
  */
@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
@@ -28,6 +29,8 @@
 #define QUEUES		5
 #define SIZE		128
 #define MARK		0x6465766963652121ull
+#define BORDER		(SZ_64M >> PAGE_SHIFT)
+#define HUGE		(SZ_2M >> PAGE_SHIFT)
 
 enum { ACK, ACK_NEVER, ACK_TWICE, ACK_WRONG };
 enum { INFLATE, DEFLATE, STATS, HINT, REPORT };
@@ -37,7 +40,8 @@ struct ring {
 	struct vring vring;
 	void *pages;
 	size_t bytes;
-	u16 seen;	/* of the available ring */
+	u16 seen;	/* of the available ring: taken */
+	u16 acked;	/* of those: acknowledged; what is between is held */
 	int kind;
 };
 
@@ -60,9 +64,13 @@ module_param(legacy, bool, 0444);
 
 static unsigned long inflated, deflated, reported, stats_seen, stats_bad, early, bad, torn, poison_late;
 static unsigned long hint_starts, hint_stops, hint_pages, hint_bad, resets, held;
+static unsigned long widest, crossing, mixed;
 module_param(inflated, ulong, 0444);	/* pages, through the inflate queue */
 module_param(deflated, ulong, 0444);
 module_param(reported, ulong, 0444);
+module_param(widest, ulong, 0444);	/* pages in the largest range that was reported */
+module_param(crossing, ulong, 0444);	/* ranges with a border of 64 MiB within */
+module_param(mixed, ulong, 0444);	/* ranges of some huge pages of 2 MiB and parts of others */
 module_param(stats_seen, ulong, 0444);	/* buffers of statistics */
 module_param(stats_bad, ulong, 0444);	/* of those, not as the specification says */
 module_param(hint_starts, ulong, 0444);	/* answers to the number in the configuration */
@@ -74,9 +82,10 @@ module_param(bad, ulong, 0444);		/* PFNs or ranges that are no memory, or given 
 module_param(torn, ulong, 0444);	/* writes of actual that are not one of 4 bytes */
 module_param(poison_late, ulong, 0444);	/* writes of poison_val after DRIVER_OK */
 module_param(resets, ulong, 0444);
-module_param(held, ulong, 0444);	/* buffers that wait for an acknowledgement */
+module_param(held, ulong, 0444);	/* buffers that were taken and wait to be acknowledged */
 
 static int ack;
+static int mute = -1;		/* this queue alone is never acknowledged */
 
 static int ack_set(const char *value, const struct kernel_param *kp)
 {
@@ -89,6 +98,7 @@ static int ack_set(const char *value, const struct kernel_param *kp)
 
 static const struct kernel_param_ops ack_ops = { .set = ack_set, .get = param_get_int };
 module_param_cb(ack, &ack_ops, &ack, 0644);
+module_param_cb(mute, &ack_ops, &mute, 0644);
 
 static int num_pages_set(const char *value, const struct kernel_param *kp)
 {
@@ -170,14 +180,12 @@ static bool is_memory(unsigned long pfn)
 	return pfn < given_max && pfn_valid(pfn);
 }
 
-static void mark(unsigned long pfn, bool keep)
+static void mark(unsigned long pfn)
 {
-	if (!is_memory(pfn) || (keep && test_bit(pfn, given))) {
+	if (!is_memory(pfn) || test_and_set_bit(pfn, given)) {
 		bad++;
 		return;
 	}
-	if (keep)
-		set_bit(pfn, given);
 	*(u64 *)phys_to_virt(PFN_PHYS(pfn)) = MARK;
 }
 
@@ -190,6 +198,7 @@ static void unmark(unsigned long pfn)
 	early += *(u64 *)phys_to_virt(PFN_PHYS(pfn)) != MARK;
 }
 
+/* Pages are the device's as soon as it may look, and the guest's when they are acknowledged. */
 static void take_pfns(struct ring *r, const struct vring_desc *d)
 {
 	const __le32 *pfns = phys_to_virt(le64_to_cpu((__force __le64)d->addr));
@@ -197,7 +206,7 @@ static void take_pfns(struct ring *r, const struct vring_desc *d)
 
 	for (i = 0; i < n; i++) {
 		if (r->kind == INFLATE)
-			mark(le32_to_cpu(pfns[i]), true);
+			mark(le32_to_cpu(pfns[i]));
 		else
 			unmark(le32_to_cpu(pfns[i]));
 	}
@@ -207,18 +216,22 @@ static void take_pfns(struct ring *r, const struct vring_desc *d)
 		deflated += n;
 }
 
-/* Ranges come back without a word, so they are witnessed only until the acknowledgement. */
+/* Ranges come back without a word, when they are acknowledged. */
 static void take_range(const struct vring_desc *d, bool done)
 {
 	unsigned long pfn = d->addr >> PAGE_SHIFT, end = (d->addr + d->len) >> PAGE_SHIFT;
 
-	if (!done)
+	if (!done) {
 		reported += end - pfn;
+		widest = max(widest, end - pfn);
+		crossing += pfn / BORDER != (end - 1) / BORDER;
+		mixed += end - pfn > HUGE && (pfn % HUGE || end % HUGE);
+	}
 	for (; pfn < end; pfn++) {
 		if (!done)
-			mark(pfn, false);
-		else if (is_memory(pfn))
-			early += *(u64 *)phys_to_virt(PFN_PHYS(pfn)) != MARK;
+			mark(pfn);
+		else
+			unmark(pfn);
 	}
 }
 
@@ -288,7 +301,7 @@ static void take(struct ring *r, unsigned int head, bool done)
 	for (;; d = &r->vring.desc[d->next]) {
 		if (r->kind == REPORT)
 			take_range(d, done);
-		else if (!done && r->kind <= DEFLATE)
+		else if ((r->kind == INFLATE && !done) || (r->kind == DEFLATE && done))
 			take_pfns(r, d);
 		else if (!done && r->kind == STATS)
 			take_stats(d);
@@ -313,31 +326,25 @@ static void serve_ring(struct ring *r)
 	struct vring *v = &r->vring;
 	unsigned int head;
 
-	/* The device keeps what it will not acknowledge, and says so by not taking it. */
 	while (r->vq && r->seen != READ_ONCE(v->avail->idx)) {
 		smp_rmb(); /* the index before the entry */
-		head = v->avail->ring[r->seen % v->num];
-		if (r->kind == STATS) {
-			take(r, head, false);	/* stays with the device until the next request */
-			r->seen++;
-			continue;
-		}
-		if (ack == ACK_NEVER) {
-			held++;
-			break;
-		}
-		take(r, head, false);
-		if (r->kind == REPORT) {
-			/* Time for those to show who use a page before it is acknowledged. */
-			cond_resched();
-			take(r, head, true);
-		}
+		take(r, v->avail->ring[r->seen % v->num], false);
 		r->seen++;
+	}
+	/* Statistics stay with the device until the next request. */
+	if (!r->vq || r->kind == STATS)
+		return;
+	/* Time for those to show who use a page before it is acknowledged. */
+	cond_resched();
+	for (; r->acked != r->seen && ack != ACK_NEVER && mute != r->kind; r->acked++) {
+		head = v->avail->ring[r->acked % v->num];
+		take(r, head, true);
 		push(r, ack == ACK_WRONG ? v->num + 77 : head);
 		if (ack == ACK_TWICE)
 			push(r, head);
 		interrupt(r);
 	}
+	held += (u16)(r->seen - r->acked);
 }
 
 static int stats_ask_set(const char *value, const struct kernel_param *kp)
@@ -416,7 +423,7 @@ static void reset(struct virtio_device *d)
 	device_status = 0;
 	resets++;
 	for (i = 0; i < QUEUES; i++)
-		rings[i].seen = 0;
+		rings[i].seen = rings[i].acked = 0;
 	bitmap_zero(given, given_max);
 	config.actual = 0;
 	mutex_unlock(&lock);
@@ -446,7 +453,7 @@ static struct virtqueue *add_vq(unsigned int i, vq_callback_t *callback, const c
 	if (!r->pages)
 		return ERR_PTR(-ENOMEM);
 	vring_init(&r->vring, SIZE, r->pages, PAGE_SIZE);
-	r->seen = 0;
+	r->seen = r->acked = 0;
 	r->kind = i;
 	r->vq = vring_new_virtqueue(i, SIZE, PAGE_SIZE, vdev, true, ctx, r->pages, notify, callback, name);
 	if (!r->vq) {
