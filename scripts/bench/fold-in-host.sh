@@ -1,20 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The part of the benchmark that runs in the virtual host: every engine on every kind of memory.
+# The part of the benchmark that runs in the virtual host: one engine on one kind of memory after the other.
 #
 # Each in a process of its own, so that nothing of one figure is left when the next is measured.
-# usage: fold-in-host.sh ORDER [CASE:PAGES:ENGINES]…	ENGINES are a letter each: d default, t tuned, p Pagefold;
-# ORDER is 'forth' or 'back': which of them comes first must not matter.
+# usage: fold-in-host.sh CASE:PAGES:ENGINE…	ENGINE is d default, t tuned, p Pagefold, h Pagefold's holds of
+# the lock
 set -u
 
-order=$1
-shift
-declare -A engines=([d]=ksm_default [t]=ksm_tuned [p]=pagefold)
+declare -A engines=([d]=ksm_default [t]=ksm_tuned [p]=pagefold [h]=holds)
 for spec; do
-	IFS=: read -r work pages letters <<<"$spec"
-	[ "$order" = forth ] || letters=$(rev <<<"$letters")
-	for ((i = 0; i < ${#letters}; i++)); do
-		/files/fold "$work" "${engines[${letters:i:1}]}" "$pages" || exit 1
-	done
+	IFS=: read -r work pages letter <<<"$spec"
+	/files/fold "$work" "${engines[$letter]}" "$pages" || exit 1
 	echo "@done $spec"
 done

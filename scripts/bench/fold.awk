@@ -2,8 +2,8 @@
 # Turn rows "KERNEL RUN MEASURE PAGES UNIT ENGINE VALUE" and fold.goals (read first) into tables and plots.
 #
 # Prints two tables in Markdown, which a terminal shows as well: the goals, and all that was measured.
-# json= gets the rows of both, plot= and growth= what gnuplot draws, html= everything on one page.
-# Values are medians over the runs.
+# json= gets the rows of both, plot= and growth= what gnuplot draws, table= the tables once more.
+# Values are medians over the runs; each row names the case that measures it.
 
 function median(list,	v, n, i, j, t)
 {
@@ -32,6 +32,11 @@ function spread(list,	v, n, i, low, high, m)
 	return sprintf("%.1f %%", 100 * (high - low) / m)
 }
 
+function nr_runs(kernel, measure, pages, engine,	v)
+{
+	return split(got[kernel, measure, pages, engine], v, " ")
+}
+
 function value(kernel, measure, pages, engine)
 {
 	return median(got[kernel, measure, pages, engine])
@@ -51,6 +56,15 @@ function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
 	return (i - 1) * 5
 }
 
+# What measures a figure: scripts/bench-fold --case CASE KERNEL
+function case_of(measure, pages)
+{
+	if (measure == "two_threads")
+		return "threads"
+	sub(/_.*/, "", measure)
+	return measure (pages > 0 ? ":" pages : "")
+}
+
 function text(v)
 {
 	if (v == "")
@@ -66,9 +80,12 @@ function number(v)
 function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met)
 {
 	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
-	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s}",
+	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s, " \
+	       "\"runs\": %d, \"spread\": \"%s\", \"command\": \"scripts/bench-fold --case %s %s\"}",
 	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
-	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met >json
+	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met,
+	       nr_runs(kernel, measure, pages, "pagefold"),
+	       spread(got[kernel, measure, pages, "pagefold"]), case_of(measure, pages), kernel >json
 }
 
 function put(line)
@@ -77,7 +94,7 @@ function put(line)
 	print line >table
 }
 
-function judge(kernel, g,	d, t, o, p, peer, ratio, limit, met, sign)
+function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign)
 {
 	d = value(kernel, measure[g], pages[g], "ksm_default")
 	t = value(kernel, measure[g], pages[g], "ksm_tuned")
@@ -94,8 +111,13 @@ function judge(kernel, g,	d, t, o, p, peer, ratio, limit, met, sign)
 		ratio = o == "" || t == "" ? "" : o / (t > 0 ? t : 1)
 	} else if (peer_of[g] ~ /^ksm/) {
 		p = peer_of[g] == "ksm_tuned" ? t : d
+		if (o == "" || p == "")
+			ratio = ""
+		else if (sign == ">=")
+			ratio = o / (p > 0 ? p : 1)
+		else
+			ratio = o > 0 ? p / o : ""
 		sign = ">="
-		ratio = o == "" || p == "" ? "" : measure[g] ~ /_kept$/ ? o / (p > 0 ? p : 1) : o > 0 ? p / o : ""
 	} else if (peer_of[g] == "-") {
 		ratio = o
 	} else {
@@ -104,9 +126,10 @@ function judge(kernel, g,	d, t, o, p, peer, ratio, limit, met, sign)
 		ratio = o == "" || !p ? "" : o / p
 	}
 	met = ratio == "" ? "null" : (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
-	put(sprintf("| %s | %s | %s | %s | %s | %s | %s %s | %s |", what[g], pages[g] ? pages[g] : "-", text(d), text(t),
-		    text(o), text(ratio), sign, limit,
-		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured"))
+	put(sprintf("| %s | %s | %s | %s | %s | %s | %s %s | %s | `%s` |", what[g], pages[g] ? pages[g] : "-",
+		    text(d), text(t), text(o), text(ratio), sign, limit,
+		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured",
+		    case_of(measure[g], pages[g])))
 	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met)
 }
 
@@ -135,15 +158,14 @@ FNR == NR {
 	}
 	unit[$3] = $5
 	got[$1, $3, $4, $6] = got[$1, $3, $4, $6] " " $7
-	runs = $2 > runs ? $2 : runs
 }
 
 END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
-		put(sprintf("### Goals, kernel %s, median of %d runs\n", K, runs))
-		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met |")
-		put("|---|---|---|---|---|---|---|---|")
+		put(sprintf("### Goals, kernel %s\n", K))
+		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | case |")
+		put("|---|---|---|---|---|---|---|---|---|")
 		for (g = 1; g <= goals; g++)
 			judge(K, g)
 		put("")
@@ -151,8 +173,8 @@ END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
 		put(sprintf("### All figures, kernel %s\n", K))
-		put("| measure | pages | unit | KSM default | KSM tuned | Pagefold | spread |")
-		put("|---|---|---|---|---|---|---|")
+		put("| measure | pages | unit | KSM default | KSM tuned | Pagefold | runs | spread, KSM tuned | spread, Pagefold |")
+		put("|---|---|---|---|---|---|---|---|---|")
 		for (i = 1; i <= measures; i++) {
 			split(order[i], m, SUBSEP)
 			if (m[1] ~ /_to[0-9]+$/ && m[1] !~ /_to(25|50|75|95)$/)
@@ -162,10 +184,12 @@ END {
 			o = value(K, m[1], m[2], "pagefold")
 			if (d == "" && t == "" && o == "")
 				continue
-			put(sprintf("| %s | %d | %s | %s | %s | %s | %s |", m[1], m[2], unit[m[1]], text(d), text(t),
-				    text(o), spread(got[K, m[1], m[2], "pagefold"])))
+			put(sprintf("| %s | %d | %s | %s | %s | %s | %d/%d/%d | %s | %s |", m[1], m[2], unit[m[1]], text(d),
+				    text(t), text(o), nr_runs(K, m[1], m[2], "ksm_default"),
+				    nr_runs(K, m[1], m[2], "ksm_tuned"), nr_runs(K, m[1], m[2], "pagefold"),
+				    spread(got[K, m[1], m[2], "ksm_tuned"]), spread(got[K, m[1], m[2], "pagefold"])))
 			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null")
-			if (unit[m[1]] == "instructions/page" && m[2] <= 32768)
+			if (unit[m[1]] == "instructions/page" && (m[2] == 32768 || m[1] ~ /^last8/))
 				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >plot
 			if (m[1] == "unique_steady")
 				print K, m[2], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >growth

@@ -4,7 +4,8 @@
  *
  * Runs in the virtual host with one CPU whose clock counts instructions, so that a nanosecond of a
  * thread's CPU time is an instruction. The process makes the memory, lets one engine fold it and
- * watches with real-time priority: neither its own time nor its sleep is in the figures.
+ * watches with real-time priority: neither its own time nor its sleep is in the figures. What could be
+ * saved it counts itself, in the contents, before anybody folds them.
  * It prints rows "MEASURE PAGES UNIT ENGINE VALUE" and fails only if something did not work or content
  * was wrong.
  */
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,53 +22,80 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Where count.c sees that a phase begins or ends: functions of their own, whatever the optimizer thinks. */
+#define MARK		__attribute__((noinline, noclone))
 #define PAGE		4096UL
 #define WORDS		(PAGE / sizeof(uint64_t))
 #define KSM		"/sys/kernel/mm/ksm/"
 #define PF		"/sys/kernel/pagefold/"
+#define TRACING		"/sys/kernel/tracing/"
 #define CONTENTS	500
 #define REGION		512
 /* An engine that folds nothing more in so many passes will not. */
 #define PASSES_IDLE	4
 /* Until regions in which nothing changes rest as long as they ever do, and for whole rests. */
 #define PASSES_SETTLE	80
-#define PASSES_LONG	256
+#define PASSES_LONG	128
+#define PASSES_LONGER	512
+/* Memory of so many pages at most is small enough for more of them. */
+#define PAGES_LONGER	32768
+/* Passes over memory that is written between each two of them: more where some are left out. */
+#define PASSES_VOLATILE	28
+#define PASSES_VOLATILE_KSM	7
 /* One tick rewrites this share of what is volatile. */
 #define TICKS_A_REWRITE	50
 /* Short passes are measured for this long: the watcher sees their ends a little late. */
 #define STEADY_NS	300e6
+/* Guests whose memory was kept, and the load that one of them is put under. */
+#define GUESTS		3
+#define GUEST_PAGES_MAX	(256UL << 8)
+#define REQUESTS_MAX	(1 << 17)
+#define REQUESTS_ALONE	4000
+#define REQUEST_NS	1000000
+#define REQUEST_READS	16
+#define REQUEST_WRITES	2
+#define HOT_PAGES	256
 
-/* One engine, the way it is set up. */
+/* One engine, the way it is set up; and whether its holds of the lock are what is asked. */
 struct engine {
 	const char *name;
 	long poll_us;
 	bool ksm;
 	bool tuned;
+	bool holds;
 };
 
 static const struct engine engines[] = {
 	/* At its default KSM looks at 100 pages and sleeps 20 ms: looking more often sees nothing new. */
-	{ "ksm_default", 10000, true, false },
-	{ "ksm_tuned", 1000, true, true },
-	{ "pagefold", 1000, false, true },
+	{ "ksm_default", 10000, true, false, false },
+	{ "ksm_tuned", 1000, true, true, false },
+	{ "pagefold", 1000, false, true, false },
+	/* Apart, because events are recorded for that, which takes some time of its own. */
+	{ "holds", 1000, false, true, true },
 };
 
 /*
- * A kind of memory: content number of each page (0: zeros), and what of it is there twice; which of
- * it is rewritten while it is scanned; whether huge pages hold it.
+ * A kind of memory: content number of each page (0: zeros); whether something of it folds; which of it is
+ * rewritten, while it is scanned or between the passes; whether huge pages hold it; whether it is that of
+ * guests, each in a process of its own, and one of them under load.
  */
 struct work {
 	const char *name;
 	uint64_t (*id)(size_t page, size_t pages);
-	long (*duplicates)(size_t pages);
 	bool (*is_volatile)(size_t page);
+	bool folds;
+	bool between;
 	bool zero;
 	bool writes;
 	bool huge;
+	bool guests;
+	bool load;
 };
 
 static const struct engine *engine;
@@ -74,6 +103,8 @@ static const struct work *work;
 static size_t nr_pages;
 static uint64_t *memory;
 static int thread_fd = -1;
+/* Pages that could be saved, as the oracle counted them: zero ones, and those that equal others. */
+static long long possible_zero, possible_equal, possible;
 
 /* The watcher's account of itself. */
 static double watch_begin_ns, watch_begin_cpu_ns, asleep_ns, nap_cost_ns;
@@ -94,9 +125,10 @@ static void die(const char *fmt, ...)
 	exit(1);
 }
 
-static void row(const char *what, const char *unit, double value)
+static MARK void row(const char *what, const char *unit, double value)
 {
-	printf("%s_%s %zu %s %s %.4f\n", work->name, what, nr_pages, unit, engine->name, value);
+	printf("%s_%s %zu %s %s %.4f\n", work->name, what, work->guests ? 0 : nr_pages, unit,
+	       engine->holds ? "pagefold" : engine->name, value);
 	fflush(stdout);
 }
 
@@ -201,7 +233,7 @@ static void rewrite_some(void)
 	static size_t next;
 	size_t end = next + nr_pages / TICKS_A_REWRITE;
 
-	if (!work->is_volatile)
+	if (!work->is_volatile || work->between)
 		return;
 	for (; next < end; next++)
 		if (work->is_volatile(next % nr_pages))
@@ -244,56 +276,290 @@ static double engine_ns(void)
 	return strtod(text, NULL) + slept_cpu_ns() - naps * nap_cost_ns;
 }
 
-/* Memory with content that can be made again at any time. */
+/* Memory with content that can be made again at any time, and cheaply: most of a run is this. */
 static uint64_t word_of(uint64_t id, size_t k)
 {
-	uint64_t x = id * 0x9e3779b97f4a7c15ULL + k;
+	uint64_t x = id * 0x9e3779b97f4a7c15ULL;
 
-	x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ULL + k * 0x94d049bb133111ebULL;
 	return id ? x ^ (x >> 32) : 0;
 }
 
-static uint64_t expected(size_t page, size_t k)
+static void make(size_t page, uint64_t *words)
 {
 	uint64_t id = work->id(page, nr_pages);
+	size_t k;
 
 	/* Content numbers with the top bit set differ only in the last word. */
+	for (k = 0; k < WORDS; k++)
+		words[k] = word_of(id >> 63 ? 1 : id, k);
 	if (id >> 63)
-		return k == WORDS - 1 ? id : word_of(1, k);
-	return word_of(id, k);
+		words[WORDS - 1] = id;
+}
+
+/* As a guest's memory lies in QEMU, fit for huge pages. */
+static uint64_t *map_pages(size_t pages, bool offer)
+{
+	void *at = mmap(NULL, (pages + REGION) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap of %zu pages: %s", pages, strerror(errno));
+	at = (void *)(((uintptr_t)at + REGION * PAGE - 1) & ~(REGION * PAGE - 1));
+	madvise(at, pages * PAGE, work->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (offer && madvise(at, pages * PAGE, MADV_MERGEABLE))
+		die("MADV_MERGEABLE: %s", strerror(errno));
+	return at;
 }
 
 static void fill(void)
 {
-	size_t page, k;
+	size_t page;
 
-	memory = mmap(NULL, (nr_pages + REGION) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
-	if (memory == MAP_FAILED)
-		die("mmap of %zu pages: %s", nr_pages, strerror(errno));
-	/* As a guest's memory lies in QEMU, fit for huge pages. */
-	memory = (uint64_t *)(((uintptr_t)memory + REGION * PAGE - 1) & ~(REGION * PAGE - 1));
-	madvise(memory, nr_pages * PAGE, work->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	if (madvise(memory, nr_pages * PAGE, MADV_MERGEABLE))
-		die("MADV_MERGEABLE: %s", strerror(errno));
+	memory = map_pages(nr_pages, true);
 	for (page = 0; page < nr_pages; page++)
-		for (k = 0; k < WORDS; k++)
-			page_at(page)[k] = expected(page, k);
+		make(page, page_at(page));
+}
+
+struct content {
+	uint64_t hash;
+	const uint64_t *words;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct content *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static uint64_t hash_of(const uint64_t *words)
+{
+	uint64_t hash = 0;
+	size_t k;
+
+	for (k = 0; k < WORDS; k++)
+		hash = (hash ^ words[k]) * 0xff51afd7ed558ccdULL, hash ^= hash >> 29;
+	return hash;
+}
+
+/*
+ * The oracle: how many pages could be saved? All that are zero, and of each content that is there more
+ * than once all pages but one. It reads the memory, and knows nothing of how that was made.
+ */
+static void count_possible(void)
+{
+	static const uint64_t zero[WORDS];
+	struct content *all = malloc(nr_pages * sizeof(*all));
+	size_t page, n = 0, first = 0, i;
+
+	if (!all)
+		die("no memory to count %zu pages", nr_pages);
+	for (page = 0; page < nr_pages; page++) {
+		if (!memcmp(page_at(page), zero, PAGE))
+			possible_zero++;
+		else
+			all[n++] = (struct content){ hash_of(page_at(page)), page_at(page) };
+	}
+	qsort(all, n, sizeof(*all), by_hash);
+	for (i = 1; i < n; i++) {
+		if (all[i].hash == all[first].hash && !memcmp(all[i].words, all[first].words, PAGE))
+			possible_equal++;
+		else
+			first = i;
+	}
+	free(all);
+	possible = possible_zero + possible_equal;
+	row("possible", "pages", possible);
 }
 
 /* @written: the first word of every page was inverted by us. */
 static void check(const char *when, bool written)
 {
-	size_t page, k;
+	static uint64_t words[WORDS];
+	size_t page, first;
 
-	for (page = 0; page < nr_pages; page++)
-		for (k = work->is_volatile && work->is_volatile(page); k < WORDS; k++)
-			if (page_at(page)[k] != (expected(page, k) ^ (written && !k ? ~0ULL : 0)))
-				die("%s: page %zu is wrong at word %zu", when, page, k);
+	for (page = 0; page < nr_pages; page++) {
+		make(page, words);
+		if (written)
+			words[0] = ~words[0];
+		first = work->is_volatile && work->is_volatile(page);
+		if (memcmp(page_at(page) + first, words + first, PAGE - first * sizeof(words[0])))
+			die("%s: page %zu is wrong", when, page);
+	}
+}
+
+/* A guest's memory, as it was when guest-dump wrote it; the pages that were there lie in our own. */
+struct guest {
+	pid_t pid;
+	size_t pages;
+	size_t present;
+	uint8_t *there;
+	uint64_t *kept;
+	uint64_t *memory;
+};
+
+/* What a guest under load tells of its requests. */
+struct load {
+	volatile size_t nr;
+	float us[REQUESTS_MAX];
+};
+
+static struct guest guest[GUESTS];
+static struct load *load;
+
+static void read_all(int fd, void *to, size_t size, const char *path)
+{
+	ssize_t n;
+
+	for (; size; to = (char *)to + n, size -= n) {
+		n = read(fd, to, size < 1 << 20 ? size : 1 << 20);
+		if (n <= 0)
+			die("%s is too short", path);
+	}
+}
+
+static void guest_read(struct guest *g, int no)
+{
+	char path[64];
+	uint64_t pages;
+	size_t i;
+	int fd;
+
+	snprintf(path, sizeof(path), "/files/guest-%d", no);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %s", path, strerror(errno));
+	read_all(fd, &pages, sizeof(pages), path);
+	g->pages = pages;
+	g->there = malloc(pages);
+	if (!g->there)
+		die("no memory for %s", path);
+	read_all(fd, g->there, pages, path);
+	for (i = 0; i < pages; i++)
+		g->present += g->there[i];
+	g->kept = memory + nr_pages * WORDS;
+	read_all(fd, g->kept, g->present * PAGE, path);
+	nr_pages += g->present;
+	close(fd);
+}
+
+static uint64_t random_next(void)
+{
+	static uint64_t x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	return x ^= x << 17;
+}
+
+/*
+ * Requests come at fixed times, whether the one before is done or not: each reads a word of some pages of
+ * all that the guest has and writes one of few. What one takes counts from when it came.
+ */
+static void guest_serve(struct guest *g, uint64_t **at)
+{
+	struct timespec due;
+	int i;
+
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	while (load->nr < REQUESTS_MAX) {
+		due.tv_nsec += REQUEST_NS;
+		if (due.tv_nsec >= 1000000000) {
+			due.tv_nsec -= 1000000000;
+			due.tv_sec++;
+		}
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+		for (i = 0; i < REQUEST_READS; i++)
+			*(volatile uint64_t *)at[random_next() % g->present];
+		for (i = 0; i < REQUEST_WRITES; i++)
+			(*(volatile uint64_t *)at[random_next() % HOT_PAGES])++;
+		load->us[load->nr] = (clock_ns(CLOCK_MONOTONIC) - due.tv_sec * 1e9 - due.tv_nsec) / 1e3;
+		load->nr++;
+	}
+}
+
+static void guest_live(struct guest *g, bool serves, int ready)
+{
+	uint64_t **at = malloc(g->present * sizeof(*at)), *own;
+	size_t i, n = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (!at)
+		die("no memory for a guest");
+	for (i = 0, own = g->memory; i < g->pages; i++, own += WORDS) {
+		if (!g->there[i])
+			continue;
+		memcpy(own, g->kept + n * WORDS, PAGE);
+		at[n++] = own;
+	}
+	/* What is written lies anywhere. */
+	for (i = 0; i < n; i++) {
+		size_t k = random_next() % n;
+
+		own = at[i];
+		at[i] = at[k];
+		at[k] = own;
+	}
+	if (write(ready, "", 1) != 1)
+		die("pipe");
+	if (serves)
+		guest_serve(g, at);
+	pause();
+}
+
+static void guests_start(void)
+{
+	int ready[2], i;
+	char byte;
+
+	/* Pages of ours are not offered: this is what they are compared with. */
+	memory = map_pages(GUESTS * GUEST_PAGES_MAX, false);
+	load = mmap(NULL, sizeof(*load), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (load == MAP_FAILED || pipe(ready))
+		die("guests: %s", strerror(errno));
+	for (i = 0; i < GUESTS; i++)
+		guest_read(&guest[i], i);
+	for (i = 0; i < GUESTS; i++) {
+		guest[i].memory = map_pages(guest[i].pages, true);
+		fflush(stdout);
+		guest[i].pid = fork();
+		if (guest[i].pid < 0)
+			die("fork: %s", strerror(errno));
+		if (!guest[i].pid)
+			guest_live(&guest[i], work->load && !i, ready[1]);
+		if (read(ready[0], &byte, 1) != 1)
+			die("a guest did not come up");
+	}
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* Every page of every guest must be as it was, but those that a load writes. */
+static void guests_check(const char *when)
+{
+	static uint64_t page[WORDS];
+	size_t i, n, wrong;
+	int g;
+
+	for (g = 0; g < GUESTS; g++) {
+		for (i = n = wrong = 0; i < guest[g].pages; i++) {
+			struct iovec to = { page, PAGE }, from = { guest[g].memory + i * WORDS, PAGE };
+
+			if (!guest[g].there[i])
+				continue;
+			if (process_vm_readv(guest[g].pid, &to, 1, &from, 1, 0) != (ssize_t)PAGE)
+				die("%s: guest %d cannot be read: %s", when, g, strerror(errno));
+			wrong += !!memcmp(page, guest[g].kept + n++ * WORDS, PAGE);
+		}
+		if (wrong > (work->load && !g ? HOT_PAGES : 0))
+			die("%s: %zu pages of guest %d are wrong", when, wrong, g);
+	}
 }
 
 /* From now on we preempt the engine; what going to sleep and waking costs is measured without it. */
-static void become_watcher(void)
+static MARK void become_watcher(void)
 {
 	struct sched_param param = { .sched_priority = 10 };
 	int i;
@@ -322,17 +588,20 @@ static void pagefold_set_up(void)
 {
 	const char *dir = getenv("PF_MODULES");
 	char path[256];
-	int fd;
+	int fd, i;
 
 	snprintf(path, sizeof(path), "%s/pagefold.ko", dir ? dir : "/modules");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 		die("insmod %s: %s", path, strerror(errno));
 	close(fd);
-	put(PF "cpu_percent", "100");
+	/* A guest under load is scanned as any host would. */
+	if (!work->load)
+		put(PF "cpu_percent", "100");
 	put(PF "pass_interval_ms", "0");
 	register_ns = own_ns();
-	put(PF "register", "%d policy=madvise", getpid());
+	for (i = 0; i < (work->guests ? GUESTS : 1); i++)
+		put(PF "register", "%d policy=madvise", work->guests ? guest[i].pid : getpid());
 	register_ns = own_ns() - register_ns;
 }
 
@@ -353,14 +622,27 @@ static void pause_engine(void)
 	put(engine->ksm ? KSM "run" : PF "run", "0");
 }
 
-static long long rss_anon_pages(void)
+static long long rss_anon_pages_of(pid_t pid)
 {
 	static char text[8192];
-	char *field;
+	char path[64], *field;
 
-	get_text("/proc/self/status", text, sizeof(text));
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	get_text(path, text, sizeof(text));
 	field = strstr(text, "RssAnon:");
 	return field ? atoll(field + 8) / 4 : -1;
+}
+
+static long long rss_anon_pages(void)
+{
+	long long pages = 0;
+	int i;
+
+	if (!work->guests)
+		return rss_anon_pages_of(getpid());
+	for (i = 0; i < GUESTS; i++)
+		pages += rss_anon_pages_of(guest[i].pid);
+	return pages;
 }
 
 /*
@@ -379,15 +661,15 @@ static void settle_rss(void)
 	munmap((void *)empty, pages * PAGE);
 }
 
-/* Pages of memory that are saved. */
-static long long saved(void)
+/* Pages of zeros that are saved. */
+static long long saved_zero(void)
 {
 	static long long begin = -1;
 
 	if (!engine->ksm)
-		return get(PF "folded_pages") - get(PF "frames") + get(PF "zero_pages");
+		return get(PF "zero_pages");
 	if (!work->zero)
-		return get(KSM "pages_sharing");
+		return 0;
 	if (!access(KSM "ksm_zero_pages", R_OK))
 		return get(KSM "ksm_zero_pages");
 	/* Before 6.6 KSM does not count zero pages; the first answer comes before it began. */
@@ -398,12 +680,27 @@ static long long saved(void)
 	return begin - rss_anon_pages();
 }
 
+/* Of other contents what is saved. */
+static long long saved_equal(void)
+{
+	if (engine->ksm)
+		return get(KSM "pages_sharing");
+	return get(PF "folded_pages") - get(PF "frames");
+}
+
+static long long saved(void)
+{
+	return saved_zero() + saved_equal();
+}
+
 static long long passes(void)
 {
 	char path[64];
 
 	if (engine->ksm)
 		return get(KSM "full_scans");
+	if (work->guests)
+		return get(PF "passes");
 	snprintf(path, sizeof(path), PF "vms/%d/passes", getpid());
 	return get(path);
 }
@@ -453,7 +750,7 @@ static void curve_rows(const struct curve *curve)
  */
 static void measure_fold(double begin, long long pass0)
 {
-	long long goal = work->duplicates(nr_pages), now = saved(), pass = pass0, last_pass = pass0;
+	long long goal = possible, now = saved(), pass = pass0, last_pass = pass0;
 	struct curve curve = { .at = 1 };
 	double ns = 0;
 
@@ -469,11 +766,17 @@ static void measure_fold(double begin, long long pass0)
 		}
 		pass = passes();
 	}
-	row("fold", "instructions", ns);
-	row("fold_each", "instructions/page", ns / nr_pages);
-	row("fold_passes", "passes", last_pass - pass0 + 1);
-	row("saved", "%of_possible", 100.0 * (now < goal ? now : goal) / goal);
-	curve_rows(&curve);
+	if (!engine->holds) {
+		row("fold", "instructions", ns);
+		row("fold_each", "instructions/page", ns / nr_pages);
+		row("fold_passes", "passes", last_pass - pass0 + 1);
+		row("saved", "%of_possible", 100.0 * now / goal);
+		if (work->guests) {
+			row("saved_zero", "%of_possible", 100.0 * saved_zero() / possible_zero);
+			row("saved_equal", "%of_possible", 100.0 * saved_equal() / possible_equal);
+		}
+		curve_rows(&curve);
+	}
 	/* The pass under way is not a whole one. */
 	run_passes(1, 0);
 }
@@ -498,13 +801,29 @@ static void measure_steady(void)
 		row("look", "instructions/page", run_passes(3, STEADY_NS) / nr_pages);
 		put(PF "rest_passes_max", "31");
 		run_passes(PASSES_SETTLE, 0);
-		each = run_passes(PASSES_LONG, 0) / nr_pages;
+		each = run_passes(work->folds || nr_pages > PAGES_LONGER ? PASSES_LONG : PASSES_LONGER, 0) /
+			nr_pages;
 	} else {
 		run_passes(ages ? 12 : 1, 0);
 		each = run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS) / nr_pages;
 	}
 	row("steady", "instructions/page", each);
 	row("idle", "instructions/page/12passes", 12 * each);
+}
+
+/* What a pass costs where every page was written since the last one. */
+static void measure_volatile(void)
+{
+	int pass, most = engine->ksm ? PASSES_VOLATILE_KSM : PASSES_VOLATILE;
+	double begin = engine_ns();
+	size_t page;
+
+	for (pass = 0; pass < most; pass++) {
+		for (page = 0; page < nr_pages; page++)
+			page_at(page)[0] += nr_pages;
+		run_passes(1, 0);
+	}
+	row("pass", "instructions/page", (engine_ns() - begin) / nr_pages / most);
 }
 
 static double ksm_slab_bytes(void)
@@ -530,31 +849,98 @@ static void measure_metadata(void)
 	double bytes = engine->ksm ? ksm_slab_bytes() : get(PF "metadata_bytes");
 
 	row("metadata", "bytes/page", bytes / nr_pages);
+	row("metadata_ram", "%of_memory", 100 * bytes / nr_pages / PAGE);
+}
+
+static void holds_begin(void)
+{
+	put(TRACING "buffer_size_kb", "8192");
+	put(TRACING "events/pagefold/pagefold_fold/enable", "1");
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
 }
 
 /*
- * The bound below which 99 of 100 holds of the mmap lock stayed. An instruction takes 1 ns here; of a
- * machine that does 3 a nanosecond, which 3 GHz at one instruction a cycle are, it takes a third.
+ * How long was the mmap lock held for a batch? Each is in the trace. An instruction takes 1 ns here; of
+ * a machine that does 3 a nanosecond, which 3 GHz at one instruction a cycle are, it takes a third.
  */
 static void measure_holds(void)
 {
-	long long count[17], all = 0, sum = 0;
-	long bound = 16;
-	char path[64];
-	int i;
+	static double us[1 << 16];
+	char line[512], *at;
+	size_t n = 0;
+	FILE *trace;
 
-	for (i = 0; i < 17; i++, bound *= 2) {
-		snprintf(path, sizeof(path), PF "lock_hold/%s_%ldus", i < 16 ? "lt" : "ge",
-			 i < 16 ? bound : bound / 2);
-		count[i] = get(path);
-		all += count[i];
+	put(TRACING "events/pagefold/pagefold_fold/enable", "0");
+	trace = fopen(TRACING "trace", "r");
+	if (!trace)
+		die(TRACING "trace: %s", strerror(errno));
+	while (n < sizeof(us) / sizeof(us[0]) && fgets(line, sizeof(line), trace)) {
+		at = line[0] != '#' ? strstr(line, " hold_ns=") : NULL;
+		if (at)
+			us[n++] = strtod(at + 9, NULL) / 1e3 / 3;
 	}
-	for (i = 0, bound = 16; i < 16; i++, bound *= 2) {
-		sum += count[i];
-		if (sum * 100 >= all * 99)
-			break;
-	}
-	row("hold_p99", "us_native", bound / 3.0);
+	fclose(trace);
+	if (!n)
+		die("no pagefold_fold in the trace");
+	qsort(us, n, sizeof(us[0]), by_size);
+	row("hold_count", "batches", n);
+	row("hold_p50", "us_native", us[n / 2]);
+	row("hold_p99", "us_native", us[n - 1 - n / 100]);
+	row("hold_max", "us_native", us[n - 1]);
+}
+
+/* What requests @first to @end, not included, took. */
+static void load_rows(const char *when, size_t first, size_t end)
+{
+	static double us[REQUESTS_MAX];
+	char what[32];
+	size_t i, n = end - first;
+
+	for (i = 0; i < n; i++)
+		us[i] = load->us[first + i];
+	qsort(us, n, sizeof(us[0]), by_size);
+	snprintf(what, sizeof(what), "p50%s", when);
+	row(what, "us", us[n / 2]);
+	snprintf(what, sizeof(what), "p99%s", when);
+	row(what, "us", us[n - 1 - n / 100]);
+	snprintf(what, sizeof(what), "max%s", when);
+	row(what, "us", us[n - 1]);
+}
+
+static void load_wait(size_t nr)
+{
+	while (load->nr < nr)
+		tick();
+}
+
+/* Requests while nobody folds, and while there is something to fold. */
+static void measure_load(void)
+{
+	long long goal = possible * 95 / 100, now;
+	size_t alone, first;
+
+	load_wait(REQUESTS_ALONE);
+	alone = load->nr;
+	saved();
+	if (!engine->ksm)
+		holds_begin();
+	start();
+	first = load->nr;
+	while ((now = saved()) < goal && load->nr < REQUESTS_MAX)
+		tick();
+	/* The first ones find what only just came up. */
+	load_rows("_alone", alone / 2, alone);
+	load_rows("", first, load->nr);
+	row("seconds", "s", (load->nr - first) * REQUEST_NS / 1e9);
+	row("saved", "%of_possible", 100.0 * now / possible);
+	if (!engine->ksm)
+		measure_holds();
 }
 
 static long long huge_kib(void)
@@ -573,7 +959,7 @@ static void measure_writes(void)
 	size_t page;
 
 	for (page = 0; page < nr_pages; page++)
-		page_at(page)[0] = ~expected(page, 0);
+		page_at(page)[0] = ~page_at(page)[0];
 	row("write", "instructions/page", (own_ns() - begin) / nr_pages);
 }
 
@@ -599,9 +985,19 @@ static void end(void)
 	if (engine->ksm)
 		put(KSM "run", "2");
 	pause_engine();
-	check("in the end", work->writes);
+	if (work->guests)
+		guests_check("in the end");
+	else
+		check("in the end", work->writes && !engine->holds);
 	if (!engine->ksm && syscall(SYS_delete_module, "pagefold", O_NONBLOCK))
 		die("rmmod pagefold: %s", strerror(errno));
+}
+
+static void measure_first(double begin, long long pass0)
+{
+	while (passes() == pass0)
+		tick();
+	row("first", "instructions/page", (engine_ns() - begin) / nr_pages);
 }
 
 static void measure(void)
@@ -609,37 +1005,52 @@ static void measure(void)
 	long long pass0;
 	double begin;
 
-	fill();
+	if (work->guests)
+		guests_start();
+	else
+		fill();
+	if (work->folds)
+		count_possible();
 	if (engine->ksm)
 		ksm_set_up();
 	else
 		pagefold_set_up();
 	become_watcher();
+	if (work->load) {
+		measure_load();
+		end();
+		return;
+	}
 	saved();
 	pass0 = passes();
+	if (engine->holds)
+		holds_begin();
 	start();
 	/* KSM's thread lived before; nothing has run since the line above, for the watcher did not sleep. */
 	begin = engine->ksm ? engine_ns() : -register_ns;
-	if (work->duplicates) {
+	if (work->folds)
 		measure_fold(begin, pass0);
-		if (!engine->ksm)
-			measure_holds();
-		if (work->huge)
-			row("kept", "KiB", huge_kib());
-	} else {
-		while (passes() == pass0)
-			tick();
-		row("first", "instructions/page", (engine_ns() - begin) / nr_pages);
+	else
+		measure_first(begin, pass0);
+	if (engine->holds) {
+		measure_holds();
+		end();
+		return;
 	}
-	if (!work->huge && !work->is_volatile) {
+	if (work->between)
+		measure_volatile();
+	else if (work->huge)
+		row("kept", "KiB", huge_kib());
+	else if (!work->is_volatile && !work->guests)
 		measure_steady();
+	if (!work->huge && !work->between)
 		measure_metadata();
-	}
 	pause_engine();
-	check("folded", false);
+	if (!work->guests)
+		check("folded", false);
 	if (work->writes)
 		measure_writes();
-	else if (work->duplicates && !work->zero && !work->is_volatile)
+	else if (work->folds && !work->zero && !work->is_volatile)
 		measure_unfold();
 	end();
 }
@@ -680,6 +1091,11 @@ static bool volatile_mixed(size_t page)
 	return page / REGION % 8 >= 6;
 }
 
+static bool volatile_all(size_t page)
+{
+	return true;
+}
+
 /* Of every other huge page half is duplicates, of the rest a 64th. */
 static uint64_t id_huge(size_t page, size_t pages)
 {
@@ -688,53 +1104,17 @@ static uint64_t id_huge(size_t page, size_t pages)
 	return twice ? 1 + page / 2 % CONTENTS : pages + page;
 }
 
-static long mixed_less_contents(size_t pages)
-{
-	return pages / 4 - CONTENTS;
-}
-
-static long huge_less_contents(size_t pages)
-{
-	static bool seen[CONTENTS + 1];
-	size_t page;
-	long twice = 0, contents = 0;
-
-	for (page = 0; page < pages; page++) {
-		uint64_t id = id_huge(page, pages);
-
-		if (id > CONTENTS)
-			continue;
-		twice++;
-		contents += !seen[id];
-		seen[id] = true;
-	}
-	return twice - contents;
-}
-
-static long half_less_contents(size_t pages)
-{
-	return pages / 2 - CONTENTS;
-}
-
-static long half(size_t pages)
-{
-	return pages / 2;
-}
-
-static long all(size_t pages)
-{
-	return pages;
-}
-
 static const struct work works[] = {
-	{ .name = "copies", .id = id_copies, .duplicates = half_less_contents },
+	{ .name = "copies", .id = id_copies, .folds = true },
 	{ .name = "unique", .id = id_unique },
 	{ .name = "last8", .id = id_last8 },
-	{ .name = "pairs", .id = id_pairs, .duplicates = half, .writes = true },
-	{ .name = "zero", .id = id_zero, .duplicates = all, .zero = true, .writes = true },
-	{ .name = "mixed", .id = id_mixed, .duplicates = mixed_less_contents,
-	  .is_volatile = volatile_mixed },
-	{ .name = "huge", .id = id_huge, .duplicates = huge_less_contents, .huge = true },
+	{ .name = "pairs", .id = id_pairs, .folds = true, .writes = true },
+	{ .name = "zero", .id = id_zero, .folds = true, .zero = true, .writes = true },
+	{ .name = "volatile", .id = id_unique, .is_volatile = volatile_all, .between = true },
+	{ .name = "mixed", .id = id_mixed, .folds = true, .is_volatile = volatile_mixed },
+	{ .name = "huge", .id = id_huge, .folds = true, .huge = true },
+	{ .name = "guests", .folds = true, .zero = true, .guests = true },
+	{ .name = "latency", .folds = true, .zero = true, .guests = true, .load = true },
 };
 
 int main(int argc, char **argv)
@@ -748,9 +1128,10 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], works[i].name))
 			work = &works[i];
 	nr_pages = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
-	if (!engine || !work || nr_pages < 8 * REGION || nr_pages % (8 * REGION)) {
-		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|mixed|huge "
-			"ksm_default|ksm_tuned|pagefold PAGES, a multiple of %d\n", argv[0], 8 * REGION);
+	if (!engine || !work || nr_pages % (8 * REGION) || work->guests != !nr_pages) {
+		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency "
+			"ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
+			argv[0], 8 * REGION);
 		return 2;
 	}
 	measure();

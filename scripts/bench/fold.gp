@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Instructions a page, one panel for each kernel: gnuplot -e "data='…'; growth='…'; out='…';
-# kernels='…'" fold.gp, into out.svg and out-growth.svg
+# Instructions a page, one panel for each kernel: gnuplot -e "data='…'; growth='…'; out='…'; kernels='…';
+# command='…'" fold.gp, into out.svg and out-growth.svg
 set terminal svg size 1100, 420 * words(kernels) font 'sans,13' background 'white'
 set output out.'.svg'
 set style data histogram
@@ -16,7 +16,7 @@ set xtics rotate by -25 noenhanced scale 0
 set datafile missing '-'
 set multiplot layout words(kernels), 1
 do for [k in kernels] {
-	set title 'kernel '.k.': lower is better, logarithmic'
+	set title 'kernel '.k.': lower is better, logarithmic ('.command.')' noenhanced
 	rows = sprintf("< awk '$1 == \"%s\"' %s", k, data)
 	plot rows using 3:xtic(2) title 'KSM, default' linecolor rgb '#b0b0b0', \
 	     rows using 4 title 'KSM, tuned' linecolor rgb '#707070', \
@@ -36,7 +36,7 @@ set key outside
 set datafile missing '-'
 K = word(kernels, 1)
 rows = sprintf("< awk '$1 == \"%s\"' %s | sort -n -k2", K, growth)
-set title 'unique data, kernel '.K.': lower is better'
+set title 'unique data, kernel '.K.': lower is better ('.command.')' noenhanced
 plot rows using 2:3 with linespoints linewidth 2 title 'KSM, default', \
      rows using 2:4 with linespoints linewidth 2 title 'KSM, tuned', \
      rows using 2:5 with linespoints linewidth 2 title 'Pagefold'

@@ -83,7 +83,10 @@ static pid_t vm_new(size_t pages, uint64_t id)
 	char byte;
 	pid_t pid;
 
-	if (pipe(ready) || (pid = fork()) < 0)
+	if (pipe(ready))
+		die("pipe");
+	pid = fork();
+	if (pid < 0)
 		die("fork");
 	if (!pid) {
 		uint64_t *word = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,

@@ -13,6 +13,9 @@
  *   rounds         how far it got              rounds=N, a round being 64 pages rewritten, or all touched
  *   reads MIB      touch: read so much of it   huge=N, KiB that the guest maps by huge pages
  *   writes MIB     touch: write so much of it  huge=N
+ *   waste MIB      use so much memory more, then free it; fewer where the guest has no more
+ *   wasted         how much that was           wasting=MIB or, at the end, wasted=MIB
+ *   unload MODULE  remove that module          ok
  *   corrupt INDEX  spoil one byte of a page, so that a test can see verify fail
  *   stop           end the guest               wrong=N as seen so far
  */
@@ -33,6 +36,8 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -44,9 +49,12 @@
 #define REPORTS_MAX	16
 #define HUGE		(512 * PAGE)
 #define MIB_PAGES	(1024 * 1024 / PAGE)
+#define WASTE_KEEP	(16 * MIB_PAGES * PAGE)	/* free memory that a guest does not waste */
+#define WASTE_WAIT_US	20000
+#define WASTE_WAITS	1500	/* so often it waits for more of it */
 
 /* Domains of keys: contents of different domains never meet by accident. */
-enum { KEY_COMMON = 1, KEY_SEED, KEY_FEW, KEY_FILE, KEY_IMAGE };
+enum { KEY_COMMON = 1, KEY_SEED, KEY_FEW, KEY_FILE, KEY_IMAGE, KEY_WASTE };
 
 struct bad {
 	uint64_t pages;
@@ -69,6 +77,11 @@ static uint8_t *arena;
 static uint32_t *generation;
 static struct bad seen;		/* found wrong while rewriting, which mends the page */
 static uint64_t read_pages, write_pages;
+static struct {
+	uint8_t *memory;
+	uint64_t mib, done;
+	unsigned int waits;
+} waste;
 static bool spoiled;		/* by request: not the kernel's fault, and said in other words */
 
 static void __attribute__((format(printf, 1, 2), noreturn)) fail(const char *fmt, ...)
@@ -388,6 +401,44 @@ static const struct work works[] = {
 	{ "touch",   touch_build,   arena_load, rewrite_key, arena_spoil, touch_step },
 };
 
+/*
+ * Memory that is used once, as soon as there is some: who gets none for long ends with less. Half
+ * of each page is zero, so that it can be compressed as most memory can.
+ */
+
+static void waste_begin(uint64_t mib)
+{
+	waste.mib = mib;
+	waste.done = 0;
+	waste.waits = 0;
+	waste.memory = reserve(mib * MIB_PAGES * PAGE);
+}
+
+static void waste_step(void)
+{
+	struct sysinfo info;
+	uint64_t i;
+	uint8_t *page;
+
+	sysinfo(&info);
+	if (info.freeram * info.mem_unit < WASTE_KEEP && waste.waits < WASTE_WAITS) {
+		waste.waits++;
+		usleep(WASTE_WAIT_US);
+		return;
+	}
+	if (waste.done == waste.mib || waste.waits == WASTE_WAITS) {
+		munmap(waste.memory, waste.mib * MIB_PAGES * PAGE);
+		waste.memory = NULL;
+		return;
+	}
+	for (i = 0; i < MIB_PAGES; i++) {
+		page = waste.memory + (waste.done * MIB_PAGES + i) * PAGE;
+		fill((uint64_t *)page, key3(KEY_WASTE, seed ^ waste.done, i));
+		memset(page + PAGE / 2, 0, PAGE / 2);
+	}
+	waste.done++;
+}
+
 static struct bad verify(void)
 {
 	struct bad bad = seen;
@@ -398,39 +449,65 @@ static struct bad verify(void)
 	return bad;
 }
 
-static void answer(int tty, char *line)
+/* Do what is asked, and put what there is to say of it into @said. */
+static void react(const char *word, const char *text, char *said, size_t size)
 {
-	char word[16] = "";
-	unsigned long id = 0;
-	uint64_t number = 0;
+	uint64_t number = strtoull(text, NULL, 10);
 	struct bad bad;
+	int len;
 
-	sscanf(line, "%lu %15s %" SCNu64, &id, word, &number);
 	if (!strcmp(word, "verify")) {
 		bad = verify();
-		dprintf(tty, "%lu pages=%" PRIu64 " wrong=%" PRIu64, id, npages, bad.pages);
+		len = snprintf(said, size, "pages=%" PRIu64 " wrong=%" PRIu64, npages, bad.pages);
 		if (bad.pages)
-			dprintf(tty, " first=%" PRIu64 " byte=%u", bad.first, bad.byte);
-		dprintf(tty, "\n");
+			snprintf(said + len, size - len, " first=%" PRIu64 " byte=%u", bad.first, bad.byte);
 	} else if (!strcmp(word, "rounds")) {
-		dprintf(tty, "%lu rounds=%" PRIu64 "\n", id, rounds);
+		snprintf(said, size, "rounds=%" PRIu64, rounds);
 	} else if (!strcmp(word, "corrupt") && number < npages) {
 		spoiled = true;
 		work->spoil(number);
-		dprintf(tty, "%lu ok\n", id);
+		snprintf(said, size, "ok");
 	} else if (!strcmp(word, "reads") && number * MIB_PAGES <= npages) {
 		read_pages = number * MIB_PAGES;
-		dprintf(tty, "%lu huge=%lu\n", id, huge_kib());
+		snprintf(said, size, "huge=%lu", huge_kib());
 	} else if (!strcmp(word, "writes") && number * MIB_PAGES <= npages) {
 		write_pages = number * MIB_PAGES;
-		dprintf(tty, "%lu huge=%lu\n", id, huge_kib());
+		snprintf(said, size, "huge=%lu", huge_kib());
+	} else if (!strcmp(word, "waste") && number && !waste.memory) {
+		waste_begin(number);
+		snprintf(said, size, "ok");
+	} else if (!strcmp(word, "wasted")) {
+		snprintf(said, size, "%s=%" PRIu64, waste.memory ? "wasting" : "wasted", waste.done);
+	} else if (!strcmp(word, "unload")) {
+		snprintf(said, size, "%s",
+			 syscall(SYS_delete_module, text, O_NONBLOCK) ? strerror(errno) : "ok");
 	} else if (!strcmp(word, "stop")) {
-		dprintf(tty, "%lu wrong=%" PRIu64 "\n", id, seen.pages);
+		snprintf(said, size, "wrong=%" PRIu64, seen.pages);
+	} else {
+		snprintf(said, size, "error=unknown");
+	}
+}
+
+/*
+ * Answer one request. One that is said again because its answer took long, or was lost, is not done
+ * again: whoever is slow would become slower by it.
+ */
+static void answer(int tty, char *line)
+{
+	static unsigned long said_id;
+	static char said[128];
+	unsigned long id = 0;
+	char word[16] = "", text[32] = "";
+
+	sscanf(line, "%lu %15s %31s", &id, word, text);
+	if (!id || id != said_id)
+		react(word, text, said, sizeof(said));
+	said_id = id;
+	dprintf(tty, "%lu %s\n", id, said);
+	if (!strcmp(word, "stop")) {
 		tcdrain(tty);
 		sync();
 		reboot(RB_AUTOBOOT);
-	} else {
-		dprintf(tty, "%lu error=unknown\n", id);
 	}
 }
 
@@ -495,9 +572,11 @@ int main(int argc, char **argv)
 	dprintf(p.fd, "0 ready pages=%" PRIu64 "\n", npages);
 	for (;;) {
 		/* The pause leaves the machine to others: what counts is that pages change, not how fast. */
-		if (poll(&p, 1, work->step ? 20 : -1) > 0)
+		if (poll(&p, 1, waste.memory ? 0 : work->step ? 20 : -1) > 0)
 			serve(p.fd);
-		if (work->step)
+		if (waste.memory)
+			waste_step();
+		else if (work->step)
 			work->step();
 	}
 }
