@@ -408,7 +408,7 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 	if (!late)
 		wss->armed_ns = end_ns;
 	WRITE_ONCE(wss->total_ns, wss->total_ns + used_ns);
-	trace_pagefold_wss(vm->pid, &round, wss->busy_ns);
+	trace_pagefold_wss(vm->pid, &round, used_ns);
 }
 
 /* Go round the VMs once. Returns how long it is until one is due. */
