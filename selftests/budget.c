@@ -9,6 +9,7 @@
 
 #define SMALL 256
 #define LARGE 16384
+#define LARGE_PASSES 32
 #define THREADS_MAX 16
 #define SLACK_NS (20 * 1000 * 1000)
 #define AUTO_FIRST 10	/* what auto begins with */
@@ -194,9 +195,10 @@ static void share(void)
 	pf_register(large.pid, "domain=large");
 	pf_register(small.pid, "domain=small");
 	pf_run(1);
-	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", large.pid) >= 1), "no pass");
+	/* Many, because the host may take the CPU from one's turn for as long as a pass of the other one takes. */
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", large.pid) >= LARGE_PASSES), "no passes");
 	passes = pf_get("vms/%d/passes", small.pid);
-	CHECK(passes >= 4, "%lld passes of the small VM in one of the large one", passes);
+	CHECK(passes >= 4 * LARGE_PASSES, "%lld passes of the small VM in %d of the large one", passes, LARGE_PASSES);
 	pf_vm_stop(&small);
 	pf_vm_stop(&large);
 }
@@ -212,8 +214,10 @@ static void shares_weigh(void)
 	pf_register(a.pid, "domain=a share=400");
 	pf_register(b.pid, "domain=b share=100");
 	pf_run(1);
-	REQUIRE(PF_UNTIL(pf_get("vms/%d/scanned_pages", a.pid) >= 4 * LARGE), "%lld",
+	/* Many, because a turn is charged for what the host takes from it: so long that it does not decide. */
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/scanned_pages", a.pid) >= 128 * LARGE), "%lld",
 		pf_get("vms/%d/scanned_pages", a.pid));
+	pf_run(0);
 	of_a = pf_get("vms/%d/scanned_pages", a.pid);
 	of_b = pf_get("vms/%d/scanned_pages", b.pid);
 	pf_note("%lld against %lld pages", of_a, of_b);

@@ -91,12 +91,18 @@ static void usage(void)
 	pf_vm_stop(&vm);
 }
 
-static void both_scan(struct pf_vm *a, struct pf_vm *b, long long *of_a, long long *of_b)
+/*
+ * Both are asked while nothing is scanned: what came in between would be of one alone. The host may take the CPU
+ * from a turn, which is charged for it as for its own: so many pages that such a moment does not decide.
+ */
+static void both_scan(struct pf_vm *a, struct pf_vm *b, long long pages, long long *of_a, long long *of_b)
 {
 	long long begin_a = pf_get("vms/%d/scanned_pages", a->pid);
 	long long begin_b = pf_get("vms/%d/scanned_pages", b->pid);
 
-	REQUIRE(PF_UNTIL(pf_get("vms/%d/scanned_pages", b->pid) - begin_b >= 16 * PAGES), "no scan");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/scanned_pages", b->pid) - begin_b >= pages), "no scan");
+	pf_run(0);
 	*of_a = pf_get("vms/%d/scanned_pages", a->pid) - begin_a;
 	*of_b = pf_get("vms/%d/scanned_pages", b->pid) - begin_b;
 	pf_note("%lld against %lld pages", *of_b, *of_a);
@@ -120,13 +126,12 @@ static void above_goes_first(void)
 	pf_set(attr, 1LL << 40);
 	sprintf(attr, "vms/%d/target_bytes", b.pid);
 	pf_set(attr, 1);
-	pf_run(1);
-	both_scan(&a, &b, &of_a, &of_b);
+	both_scan(&a, &b, 256 * PAGES, &of_a, &of_b);
 	CHECK(of_b > 2 * of_a, "%lld against %lld", of_b, of_a);
 	CHECK(of_a > of_b / 6, "%lld against %lld: starved", of_a, of_b);
-	/* Below its target again it is one of two, and has no debt. */
+	/* Below its target again it is one of two, and has no debt, which would be more than all it gets now. */
 	pf_set(attr, 1LL << 40);
-	both_scan(&a, &b, &of_a, &of_b);
+	both_scan(&a, &b, 128 * PAGES, &of_a, &of_b);
 	CHECK(of_b * 2 > of_a && of_b < of_a * 2, "%lld against %lld afterwards", of_b, of_a);
 	pf_vm_stop(&a);
 	pf_vm_stop(&b);
@@ -203,11 +208,12 @@ static void sampling_on_and_off(void)
 	CHECK(pf_get("vms/%d/wss_bytes", vm.pid) == 0, "%lld touched", pf_get("vms/%d/wss_bytes", vm.pid));
 	CHECK(pf_get("vms/%d/wss_ns", vm.pid) > 0, "in no time");
 	pf_set("wss_period_ms", 0);
-	pf_run(1);
-	REQUIRE(pf_passes(vm.pid, 2), "no passes");
+	/* The turn that was under way ends its round, however late; there is no other. */
 	rounds = pf_get("vms/%d/wss_rounds", vm.pid);
-	REQUIRE(pf_passes(vm.pid, 10), "no passes");
-	CHECK(pf_get("vms/%d/wss_rounds", vm.pid) == rounds, "%lld more rounds",
+	pf_set("rest_passes_max", 0);
+	pf_run(1);
+	REQUIRE(pf_passes(vm.pid, 100), "no passes");
+	CHECK(pf_get("vms/%d/wss_rounds", vm.pid) <= rounds + 1, "%lld more rounds",
 	      pf_get("vms/%d/wss_rounds", vm.pid) - rounds);
 	pf_set("wss_period_ms", 1);
 	CHECK(PF_UNTIL(pf_get("vms/%d/wss_rounds", vm.pid) > rounds + 5), "not begun again");

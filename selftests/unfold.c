@@ -218,7 +218,8 @@ static void interrupted(void (*interrupt)(pid_t writer))
 {
 	int ret = 0, try;
 
-	for (try = 0; try < 10 && !ret; try++) {
+	/* The last look finds nothing folded, and may be what is interrupted. */
+	for (try = 0; try < 10 && (!ret || (ret == -EINTR && !pf_get("folded_pages"))); try++) {
 		long long before;
 		pid_t writer;
 
@@ -262,7 +263,8 @@ static void one_interrupted(struct pf_vm *vm, const char *attr, const char *valu
 	int ret = 0, try;
 
 	sprintf(domain, "vms/%d/domain", vm->pid);
-	for (try = 0; try < 10 && !ret; try++) {
+	/* See above. */
+	for (try = 0; try < 10 && (!ret || (ret == -EINTR && !pf_is_frame(vm->pid, last))); try++) {
 		static char any_page[PF_PAGE] = { 1 };
 		pid_t writer;
 
