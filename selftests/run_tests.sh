@@ -43,6 +43,8 @@ run_one()
 
 	[ -e "$program.sh" ] && program=$program.sh
 	echo "@begin $name"
+	# As after each test: Debian boots with always.
+	echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
 	echo "selftest: begin $name" >/dev/kmsg
 	if [ -x "$program" ]; then
 		timeout -k 10 "$limit" "$program" </dev/null 2>&1

@@ -207,14 +207,14 @@ lateness_is_logged()
 {
 	double $TELL ack=1 && tell num_pages 20000 && until_true seen_at_least held 1 &&
 		until_true counter_at_least late_acks 1 &&
-		must ask sh "dmesg | grep 'has not acknowledged a buffer of its inflate queue for 3'" && note "$answer" &&
-		attribute stop_reason && expect [ "$value" = device ] && tell ack 0 && until_true seen_is actual 20000 &&
-		until_true reached && gone
+		until_true logged 'has not acknowledged a buffer of its inflate queue for 3' && note "$answer" &&
+		until_true stopped_by device && tell ack 0 && until_true seen_is actual 20000 &&
+		until_true stopped_by reached && gone
 }
 
-reached()
+stopped_by()
 {
-	attribute stop_reason && [ "$value" = reached ]
+	attribute stop_reason && [ "$value" = "$1" ]
 }
 
 unbound_while_silent()
