@@ -157,17 +157,18 @@ small_cost()
 	expect [ $ns -lt 150000000 ]
 }
 
-# Asked for more than that it comes to a halt at half a percent.
+# Asked for more than that it comes to a halt at half a percent. Its rest is told by the round before it, and one
+# more may begin before the last is read: so an eighth more for eight rounds, and another for what they differ.
 small_budget()
 {
 	local begin from rounds ns status=0
 
 	pf_set wss_samples 4 && pf_set wss_cpu_permille 5 && pf_set wss_period_ms 1 && next_round || return 1
 	begin=$(thread_ns) from=$(uptime_ns) rounds=$(pf_get "$vm/wss_rounds")
-	until_true at_least "$vm/wss_rounds" $((rounds + 2)) || return 1
+	until_true at_least "$vm/wss_rounds" $((rounds + 8)) || return 1
 	ns=$(($(thread_ns) - begin)) from=$(($(uptime_ns) - from))
 	note "$ns ns of CPU time in $from ns"
-	expect [ $((ns * 200)) -le "$from" ] || status=1
+	expect [ $((ns * 160)) -le "$from" ] || status=1
 	pf-guest stop w || status=1
 	return $status
 }
