@@ -52,6 +52,8 @@ int pb_report_init(struct pb_balloon *b)
 		return -ENOSPC;
 	}
 	b->pr.report = pb_report_free;
+	/* Of the size of pageblocks: smaller ones would take the host's huge pages apart. */
+	b->pr.order = PAGE_REPORTING_ORDER_UNSPECIFIED;
 	err = page_reporting_register(&b->pr);
 	if (err)
 		dev_notice(&b->vdev->dev, "free pages are not reported (error %d)\n", err);

@@ -12,6 +12,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/mm.h>
+#include <linux/page_reporting.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -42,6 +43,11 @@
 #define VIRTIO_BALLOON_S_DIRECT_SCAN	13
 #define VIRTIO_BALLOON_S_ASYNC_RECLAIM	14
 #define VIRTIO_BALLOON_S_DIRECT_RECLAIM	15
+#endif
+
+/* The core is to choose how small the blocks are that it reports: 0 says so, and is an order since 7.1. */
+#ifndef PAGE_REPORTING_ORDER_UNSPECIFIED
+#define PAGE_REPORTING_ORDER_UNSPECIFIED 0
 #endif
 
 /* What reclaim has scanned or stolen: events once, statistics of nodes now. */
