@@ -105,6 +105,11 @@ static inline int pb_find_vqs(struct virtio_device *vdev, unsigned int nr, struc
 #define pb_info_set_adjust(info, adjust) ((void)(adjust))
 #endif
 
+/* A page that is isolated is in no list, so the older one does the same to it. */
+#if defined(CONFIG_BALLOON_COMPACTION) && !defined(PB_HAVE_BALLOON_H) && !defined(PB_HAVE_BALLOON_FINALIZE)
+#define balloon_page_finalize(page) balloon_page_delete(page)
+#endif
+
 /**
  * pb_info_moved() - the device has taken a new page in place of an old one
  * @info: of the balloon

@@ -9,6 +9,8 @@ pb-probes += $(call pb-has,virtio_config.h,^struct virtqueue_info\>,VIRTQUEUE_IN
 pb-probes += $(call pb-has,mmzone.h,define MAX_PAGE_ORDER\>,MAX_PAGE_ORDER)
 # 6.19: balloon pages migrate without the driver's help, and linux/balloon.h replaces balloon_compaction.h.
 pb-probes += $(call pb-has,balloon.h,adjust_managed_page_count;,BALLOON_H)
+# 6.1.160, 6.12.64, 6.17: a balloon page that moved is taken off its list by the core.
+pb-probes += $(call pb-has,balloon_compaction.h,balloon_page_finalize\>,BALLOON_FINALIZE)
 # 7.0: what reclaim scans and steals is counted per node.
 pb-probes += $(call pb-has,mmzone.h,^[[:space:]]+PGSTEAL_KSWAPD\>,PGSTEAL_NODE)
 # 6.7, c42d50aefd17: shrinkers are allocated by the core.
