@@ -284,6 +284,7 @@ int pb_hint_init(struct pb_balloon *b);
 void pb_hint_exit(struct pb_balloon *b);
 void pb_hint_kick(struct pb_balloon *b);
 void pb_hint_free_all(struct pb_balloon *b);
+unsigned long pb_hint_pages(struct pb_balloon *b);
 
 /* pressure.c */
 int pb_pressure_init(struct pb_balloon *b);

@@ -99,15 +99,17 @@ u64 pb_floor_room(const struct pb_memory *memory, bool wary)
  * @memory: what it has
  *
  * Nothing while half of the headroom is available; below that as much as makes it twice the
- * headroom, so that it is not asked again soon.
+ * headroom, so that it is not asked again soon. What comes back anyway is not lacking, but no room
+ * either: it is not there yet.
  *
  * Return: bytes.
  */
 u64 pb_floor_lack(const struct pb_memory *memory)
 {
 	u64 headroom = pb_floor_headroom(memory->total);
+	u64 available = memory->available + memory->soon;
 
-	if (memory->available >= headroom / 2)
+	if (available >= headroom / 2)
 		return 0;
-	return min(2 * headroom - memory->available, memory->held);
+	return min(2 * headroom - available, memory->held);
 }

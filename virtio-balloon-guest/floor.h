@@ -14,12 +14,14 @@
  * @total: all of it, ballooned or not
  * @held: of that, with the host
  * @available: what could be had without swapping
+ * @soon: what is not among that now, but comes back by itself or when the kernel wants it
  * @min: what the administrator wants it to keep
  */
 struct pb_memory {
 	u64 total;
 	u64 held;
 	u64 available;
+	u64 soon;
 	u64 min;
 };
 

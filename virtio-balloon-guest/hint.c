@@ -151,6 +151,17 @@ static void pb_hint_work(struct work_struct *work)
 }
 
 /**
+ * pb_hint_pages() - how much is hinted, and the guest's again as soon as it is short of memory
+ * @b: the balloon
+ *
+ * Return: pages.
+ */
+unsigned long pb_hint_pages(struct pb_balloon *b)
+{
+	return READ_ONCE(b->hint_nr) * PB_HINT_PAGES;
+}
+
+/**
  * pb_hint_kick() - the host may ask for something
  * @b: the balloon
  *
@@ -172,9 +183,7 @@ void pb_hint_kick(struct pb_balloon *b)
 
 static unsigned long pb_hint_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	struct pb_balloon *b = pb_shrinker_data(shrinker);
-
-	unsigned long pages = READ_ONCE(b->hint_nr) * PB_HINT_PAGES;
+	unsigned long pages = pb_hint_pages(pb_shrinker_data(shrinker));
 
 	return pages ? pages : SHRINK_EMPTY;
 }

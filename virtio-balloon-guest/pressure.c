@@ -62,6 +62,8 @@ static void pb_memory_read(struct pb_balloon *b, struct pb_memory *memory)
 	memory->held = held;
 	memory->total = ((u64)totalram_pages() << PAGE_SHIFT) + (b->adjust ? held : 0);
 	memory->available = available > 0 ? (u64)available << PAGE_SHIFT : 0;
+	/* Or a migration, which hints all that is free, would get the balloon as well, round by round. */
+	memory->soon = (u64)pb_hint_pages(b) << PAGE_SHIFT;
 	memory->min = READ_ONCE(b->min_bytes);
 }
 
@@ -245,14 +247,15 @@ static void pb_pressure_watch_work(struct work_struct *work)
 	bool braked = pb_pressure_look(b) == PB_LOOK_PRESSURE;
 	struct pb_memory memory;
 	unsigned long given = 0;
-	u64 headroom, lack;
+	u64 headroom, lack, available;
 
 	pb_memory_read(b, &memory);
 	headroom = pb_floor_headroom(memory.total);
 	lack = pb_floor_lack(&memory);
+	available = memory.available + memory.soon;
 	/* Waiting for memory already: do not wait for the last half of the headroom to go. */
-	if (!lack && braked && memory.available < headroom)
-		lack = min(2 * headroom - memory.available, memory.held);
+	if (!lack && braked && available < headroom)
+		lack = min(2 * headroom - available, memory.held);
 	if (lack >> PAGE_SHIFT) {
 		pb_pressure_be_wary(b, PB_WARY);
 		given = pb_give_back(b, lack >> PAGE_SHIFT, PB_COUNT_DEFLATE_PRESSURE);
@@ -289,6 +292,8 @@ static int pb_pressure_oom(struct notifier_block *nb, unsigned long unused, void
 	if (time_after(jiffies, b->oom_last + PB_OOM_AGAIN))
 		b->oom_pages = 0;
 	pb_memory_read(b, &memory);
+	/* It is too late for what comes soon. */
+	memory.soon = 0;
 	want = max3(b->oom_pages * 2, (unsigned long)(pb_floor_lack(&memory) >> PAGE_SHIFT),
 		    (unsigned long)PB_OOM_PAGES);
 	pb_pressure_be_wary(b, PB_WARY_OOM);
