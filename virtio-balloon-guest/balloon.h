@@ -152,6 +152,7 @@ struct pb_rates {
  * @pm_nb: the system sleeps
  * @pr: free page reporting
  * @pr_registered: it is ours
+ * @lent: free pages that it has in hand, and that are free again in a moment
  * @stats_work: fills @stats_buf
  * @stats_buf: with the device, except while that work runs
  * @hint_work: the hinting protocol
@@ -219,6 +220,7 @@ struct pb_balloon {
 
 	struct page_reporting_dev_info pr;
 	bool pr_registered;
+	unsigned long lent;
 
 	struct work_struct stats_work;
 	struct virtio_balloon_stat stats_buf[PB_STATS_MAX];

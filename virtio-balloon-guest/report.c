@@ -9,26 +9,41 @@
 #include "balloon.h"
 #include "trace.h"
 
+/* Caller has claimed the queue. */
+static int pb_report_send(struct pb_balloon *b, struct scatterlist *sg, unsigned int nr)
+{
+	int err = pb_queue_wait(b, &b->report, PB_A_SECOND);
+
+	if (!err)
+		err = pb_queue_send(b, &b->report, sg, nr, false);
+	if (err || !pb_queue_wait(b, &b->report, PB_A_SECOND))
+		return err;
+	/* With so slow a device the guest lacks them. */
+	WRITE_ONCE(b->lent, 0);
+	/* The pages go back to the free lists after this, so not before the device is done. */
+	return pb_queue_wait(b, &b->report, PB_UNTIL_RESET);
+}
+
+/* Who waits for the queue has free memory in hand, so not for long: it is reported another time. */
 static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist *sg,
 			  unsigned int nr)
 {
 	struct pb_balloon *b = container_of(pr, struct pb_balloon, pr);
 	unsigned long pages = 0;
 	unsigned int i;
-	int err = -ESHUTDOWN;
+	int err = -EBUSY;
 
-	if (READ_ONCE(b->stop) || !pb_queue_claim(b, &b->report, PB_UNTIL_STOP))
-		return err;
-	err = pb_queue_wait(b, &b->report, PB_UNTIL_STOP);
-	if (!err)
-		err = pb_queue_send(b, &b->report, sg, nr, false);
-	/* The pages go back to the free lists after this, so not before the device is done. */
-	if (!err)
-		err = pb_queue_wait(b, &b->report, PB_UNTIL_RESET);
-	pb_queue_release(b, &b->report);
-	for (i = 0; !err && i < nr; i++)
+	if (READ_ONCE(b->stop))
+		return -ESHUTDOWN;
+	for (i = 0; i < nr; i++)
 		pages += sg[i].length >> PAGE_SHIFT;
-	pb_count(b, PB_COUNT_REPORT, pages);
+	WRITE_ONCE(b->lent, pages);
+	if (pb_queue_claim(b, &b->report, PB_A_SECOND)) {
+		err = pb_report_send(b, sg, nr);
+		pb_queue_release(b, &b->report);
+	}
+	WRITE_ONCE(b->lent, 0);
+	pb_count(b, PB_COUNT_REPORT, err ? 0 : pages);
 	return err;
 }
 
