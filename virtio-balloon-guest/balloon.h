@@ -294,6 +294,7 @@ void pb_pressure_exit(struct pb_balloon *b);
 void pb_pressure_stop(struct pb_balloon *b);
 void pb_pressure_watch(struct pb_balloon *b);
 unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why);
+unsigned long pb_pressure_spare(struct pb_balloon *b);
 unsigned long pb_pressure_blocks(struct pb_balloon *b);
 u64 pb_pressure_floor(struct pb_balloon *b);
 

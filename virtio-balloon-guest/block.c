@@ -301,6 +301,7 @@ unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr)
 		goto release;
 	if (!pb_deflate_settle(b))
 		goto release;
+	nr = min3(nr, pb_pressure_spare(b), pb_pressure_blocks(b));
 	taken = pb_blocks_take(b, way, nr, &batch, &used);
 	pb_deflate_settled(b);
 	if (!taken)

@@ -214,7 +214,7 @@ unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr)
 		goto release;
 	if (!pb_deflate_settle(b))
 		goto release;
-	used = pb_pages_take(b, nr, &pages);
+	used = pb_pages_take(b, min(nr, pb_pressure_spare(b)), &pages);
 	pb_deflate_settled(b);
 	if (!used)
 		goto release;

@@ -136,6 +136,24 @@ static void pb_pressure_be_wary(struct pb_balloon *b, unsigned long how_long)
 }
 
 /**
+ * pb_pressure_spare() - how much more the guest can spare, by sizes alone
+ * @b: the balloon
+ *
+ * Asked again once the queue is ours: whoever had it may have waited long for the device, and the
+ * guest has used its memory meanwhile.
+ *
+ * Context: any.
+ * Return: pages.
+ */
+unsigned long pb_pressure_spare(struct pb_balloon *b)
+{
+	struct pb_memory memory;
+
+	pb_memory_read(b, &memory);
+	return pb_floor_room(&memory, time_before(jiffies, READ_ONCE(b->wary_until))) >> PAGE_SHIFT;
+}
+
+/**
  * pb_pressure_room() - how much more the guest can spare
  * @b: the balloon
  * @why: set when that is nothing
@@ -145,7 +163,6 @@ static void pb_pressure_be_wary(struct pb_balloon *b, unsigned long how_long)
  */
 unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why)
 {
-	struct pb_memory memory;
 	unsigned long room;
 	bool wary;
 
@@ -159,11 +176,10 @@ unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why)
 	case PB_LOOK_QUIET:
 		break;
 	}
-	wary = time_before(jiffies, READ_ONCE(b->wary_until));
-	pb_memory_read(b, &memory);
-	room = pb_floor_room(&memory, wary) >> PAGE_SHIFT;
+	room = pb_pressure_spare(b);
 	if (room)
 		return room;
+	wary = time_before(jiffies, READ_ONCE(b->wary_until));
 	if (wary && time_before(jiffies, b->oom_last + PB_WARY_OOM) && b->oom_pages)
 		*why = PB_STOP_OOM;
 	else

@@ -126,7 +126,7 @@ static unsigned long pb_resize_up(struct pb_balloon *b, unsigned long nr, enum p
 	nr = min(nr, room);
 	if (!nr)
 		return 0;
-	got = pb_blocks_inflate(b, min(nr, pb_pressure_blocks(b)));
+	got = pb_blocks_inflate(b, nr);
 	if (got) {
 		pb_backoff_reset(&b->backoff);
 		trace_pagefold_balloon_inflate(got, b->held);
