@@ -30,6 +30,18 @@ static bool pb_hint_interrupted(struct pb_balloon *b)
 	       virtqueue_is_broken(b->hint.vq);
 }
 
+/* Does the host still want this answer? What else has changed does not end it: it is given once. */
+static bool pb_hint_wanted(struct pb_balloon *b, u32 id)
+{
+	if (READ_ONCE(b->stop) || virtqueue_is_broken(b->hint.vq))
+		return false;
+	if (!READ_ONCE(b->hint_changed) || pb_hint_read_id(b) == id)
+		return true;
+	/* The next number is still to be answered. */
+	WRITE_ONCE(b->hint_changed, true);
+	return false;
+}
+
 /* Take back what the device has read. Returns whether it has at most @left buffers still. */
 static bool pb_hint_drain(struct pb_balloon *b, unsigned int left)
 {
@@ -123,11 +135,10 @@ static void pb_hint_answer(struct pb_balloon *b, u32 id)
 	b->hint_active = id;
 	if (pb_hint_command(b, 0, id))
 		return;
-	while (!pb_hint_interrupted(b)) {
-		if (!wait_event_idle_timeout(b->wait, pb_hint_drain(b, entries - 2) ||
-					     pb_hint_interrupted(b), HZ))
-			continue;
-		if (pb_hint_interrupted(b) || pb_hint_block(b))
+	while (pb_hint_wanted(b, id)) {
+		wait_event_idle_timeout(b->wait, pb_hint_drain(b, entries - 2) ||
+					pb_hint_interrupted(b), HZ);
+		if (pb_hint_drain(b, entries - 2) && pb_hint_block(b))
 			break;
 		cond_resched();
 	}
