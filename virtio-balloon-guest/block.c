@@ -126,6 +126,7 @@ static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo
 	list_for_each_entry_safe(page, next, &batch, lru) {
 		list_del(&page->lru);
 		pb_block_free(page);
+		cond_resched();
 	}
 	return nr;
 }
@@ -363,6 +364,8 @@ static void pb_blocks_release(struct pb_balloon *b, struct list_head *batch)
 		if (b->adjust)
 			adjust_managed_page_count(page, 1L << pb_block_order(page));
 		pb_block_free(page);
+		/* With init_on_free it is cleared now. */
+		cond_resched();
 	}
 }
 

@@ -108,6 +108,8 @@ static unsigned long pb_hint_free(struct pb_balloon *b, unsigned long blocks)
 		if (!page)
 			break;
 		__free_pages(page, PB_HINT_ORDER);
+		/* With init_on_free it is cleared now, and it may be all memory. */
+		cond_resched();
 	}
 	return nr;
 }
