@@ -171,6 +171,8 @@ static void pb_pages_keep(struct pb_balloon *b, struct list_head *pages, unsigne
  */
 bool pb_deflate_settle(struct pb_balloon *b)
 {
+	unsigned long since = jiffies, said = since;
+
 	if (b->must_tell)
 		return true;
 	while (!READ_ONCE(b->stop) && pb_queue_claim(b, &b->deflate, PB_UNTIL_STOP)) {
@@ -178,6 +180,7 @@ bool pb_deflate_settle(struct pb_balloon *b)
 			return true;
 		/* Not waited for with the queue: who gives memory back in need has no patience. */
 		pb_queue_release(b, &b->deflate);
+		pb_queue_late(b, &b->deflate, since, &said);
 		schedule_timeout_idle(1);
 	}
 	return false;

@@ -150,6 +150,26 @@ bool pb_queue_is_stuck(struct pb_queue *queue)
 }
 
 /**
+ * pb_queue_late() - say it when the device lets somebody wait for long
+ * @b: the balloon
+ * @queue: which
+ * @since: jiffies when the waiting began
+ * @said: jiffies when that was said last, @since at first
+ */
+void pb_queue_late(struct pb_balloon *b, struct pb_queue *queue, unsigned long since,
+		   unsigned long *said)
+{
+	if (!time_after(jiffies, *said + PB_LATE_SECONDS * HZ))
+		return;
+	*said = jiffies;
+	pb_count(b, PB_COUNT_ACK_LATE, 1);
+	trace_pagefold_balloon_late(queue->name, (jiffies - since) / HZ);
+	dev_warn(&b->vdev->dev, "the device has not acknowledged a buffer of its %s queue for %lu s\n",
+		 queue->name, (jiffies - since) / HZ);
+	WRITE_ONCE(b->why, PB_STOP_DEVICE);
+}
+
+/**
  * pb_queue_wait_below() - wait until the device has fewer buffers of a queue
  * @b: the balloon
  * @queue: claimed
@@ -175,15 +195,7 @@ int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned i
 			return pb_queue_broken(b, queue);
 		if (pb_queue_give_up(b, patience, since))
 			return -ETIMEDOUT;
-		if (time_after(jiffies, said + PB_LATE_SECONDS * HZ)) {
-			said = jiffies;
-			pb_count(b, PB_COUNT_ACK_LATE, 1);
-			trace_pagefold_balloon_late(queue->name, (jiffies - since) / HZ);
-			dev_warn(&b->vdev->dev,
-				 "the device has not acknowledged a buffer of its %s queue for %lu s\n",
-				 queue->name, (jiffies - since) / HZ);
-			WRITE_ONCE(b->why, PB_STOP_DEVICE);
-		}
+		pb_queue_late(b, queue, since, &said);
 	}
 	/* It speaks again. Where things stand now, resizing knows. */
 	if (said != since && cmpxchg(&b->why, PB_STOP_DEVICE, PB_STOP_NONE) == PB_STOP_DEVICE)

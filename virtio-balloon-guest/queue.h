@@ -45,6 +45,8 @@ bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patien
 void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue);
 int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
 		  unsigned int nr, bool out);
+void pb_queue_late(struct pb_balloon *b, struct pb_queue *queue, unsigned long since,
+		   unsigned long *said);
 int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
 int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned int pending,
 			enum pb_patience patience);
