@@ -229,6 +229,9 @@ static void pb_resize_work(struct work_struct *work)
 		}
 		if (got && why == PB_STOP_NONE)
 			WRITE_ONCE(b->why, PB_STOP_NONE);
+		/* Not only at rest: the next batch may wait for the device for ever. */
+		if (got)
+			pb_pressure_watch(b);
 		if (!got && pb_resize_device_fails(b))
 			why = PB_STOP_DEVICE;
 		cond_resched();
