@@ -23,6 +23,8 @@
 			 ~__GFP_DIRECT_RECLAIM)
 #define PB_BATCH_NS	(8 * NSEC_PER_MSEC)
 #define PB_BATCH_MIN	1024U
+/* The core counts MemTotal anew for each page since 7.1, with interrupts off for as many as it is given. */
+#define PB_CORE_PAGES	64UL
 
 /**
  * pb_pfns_add() - write the PFNs of neighbouring pages into a buffer
@@ -130,12 +132,17 @@ static void pb_pages_to_limbo(struct pb_balloon *b, struct list_head *pages,
 
 static void pb_pages_hold(struct pb_balloon *b, struct list_head *pages, unsigned long nr)
 {
+	struct page *page, *next;
+
 	pb_pages_adjust(b, pages, -1);
 	spin_lock(&b->lock);
 	pb_held_add(b, 0, nr);
 	b->info_nr += nr;
 	spin_unlock(&b->lock);
-	balloon_page_list_enqueue(&b->info, pages);
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		balloon_page_enqueue(&b->info, page);
+	}
 }
 
 /*
@@ -244,13 +251,18 @@ release:
 /* Pages that are held no longer; those that compaction is moving are not among them. */
 static unsigned long pb_pages_pop(struct pb_balloon *b, unsigned long nr, struct list_head *pages)
 {
-	nr = balloon_page_list_dequeue(&b->info, pages, nr);
+	unsigned long got = 0, some;
+
+	do {
+		some = balloon_page_list_dequeue(&b->info, pages, min(nr - got, PB_CORE_PAGES));
+		got += some;
+	} while (some && got < nr);
 	pb_pages_adjust(b, pages, 1);
 	spin_lock(&b->lock);
-	pb_held_add(b, 0, -(long)nr);
-	b->info_nr -= nr;
+	pb_held_add(b, 0, -(long)got);
+	b->info_nr -= got;
 	spin_unlock(&b->lock);
-	return nr;
+	return got;
 }
 
 static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
