@@ -174,9 +174,7 @@ static int pb_launch(struct pb_balloon *b)
 	virtio_device_ready(b->vdev);
 	if (b->stats.vq)
 		virtqueue_kick(b->stats.vq);
-	err = pb_report_init(b);
-	if (err)
-		goto stop;
+	pb_report_init(b);
 	err = pb_pressure_init(b);
 	if (err)
 		goto stop;

@@ -273,7 +273,7 @@ unsigned int pb_pfns_add(struct pb_balloon *b, __virtio32 *pfns, unsigned int at
 			 struct page *page, unsigned long pages);
 
 /* report.c */
-int pb_report_init(struct pb_balloon *b);
+void pb_report_init(struct pb_balloon *b);
 void pb_report_exit(struct pb_balloon *b);
 
 /* stats.c */

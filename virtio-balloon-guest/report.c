@@ -51,20 +51,19 @@ static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist
  * pb_report_init() - have free pages reported
  * @b: the balloon
  *
- * One device of a system can do this; if another does, the balloon works without.
- *
- * Return: 0, or -ENOSPC if the queue is too short.
+ * One device of a system can do this; if another does, or the queue is too short for what the core
+ * reports at once, the balloon works without.
  */
-int pb_report_init(struct pb_balloon *b)
+void pb_report_init(struct pb_balloon *b)
 {
 	int err;
 
 	if (!virtio_has_feature(b->vdev, VIRTIO_BALLOON_F_REPORTING))
-		return 0;
+		return;
 	if (virtqueue_get_vring_size(b->report.vq) < PAGE_REPORTING_CAPACITY) {
-		dev_err(&b->vdev->dev, "the reporting queue has %u entries, not %u or more\n",
-			virtqueue_get_vring_size(b->report.vq), PAGE_REPORTING_CAPACITY);
-		return -ENOSPC;
+		dev_notice(&b->vdev->dev, "free pages are not reported (%u entries, %u are needed)\n",
+			   virtqueue_get_vring_size(b->report.vq), PAGE_REPORTING_CAPACITY);
+		return;
 	}
 	b->pr.report = pb_report_free;
 	/* Of the size of pageblocks: smaller ones would take the host's huge pages apart. */
@@ -73,7 +72,6 @@ int pb_report_init(struct pb_balloon *b)
 	if (err)
 		dev_notice(&b->vdev->dev, "free pages are not reported (error %d)\n", err);
 	b->pr_registered = !err;
-	return 0;
 }
 
 /**
