@@ -159,7 +159,7 @@ struct pb_rates {
  * @hint_changed: the host may ask for something else
  * @hint_active: what is being answered
  * @hint_cmd: buffers of the two commands of an answer, with the device
- * @hint_out: buffers that are with the device; only @hint_work
+ * @hint_out: buffers that are with the device; only @hint_work writes
  * @hint_lock: protects @hint_blocks, @hint_nr
  * @hint_blocks: hinted, and held until the host is done
  * @hint_nr: how many

@@ -5,6 +5,10 @@
  * The host asks by a number in the configuration. The answer on the queue is that number, then
  * free blocks, then STOP. The blocks are kept until the host is DONE, or until the guest wants
  * them back: a page that is written to again is copied as if it had never been hinted.
+ *
+ * But not if it was written to before the host has read the hint. The specification lets a driver
+ * take it back then, and QEMU forgets all that was written until it reads. So the guest gets none
+ * that the device has not returned; those are the newest, for it reads in order.
  */
 #include "balloon.h"
 
@@ -12,6 +16,8 @@
 			 ~__GFP_RECLAIM)
 #define PB_HINT_ORDER	MAX_PAGE_ORDER
 #define PB_HINT_PAGES	BIT(PB_HINT_ORDER)
+/* Blocks that the device may have at once, all that a silent one can keep from the guest. */
+#define PB_HINT_DEPTH	16U
 
 static u32 pb_hint_read_id(struct pb_balloon *b)
 {
@@ -48,7 +54,7 @@ static bool pb_hint_drain(struct pb_balloon *b, unsigned int left)
 	unsigned int len;
 
 	while (virtqueue_get_buf(b->hint.vq, &len))
-		b->hint_out--;
+		WRITE_ONCE(b->hint_out, b->hint_out - 1);
 	return b->hint_out <= left;
 }
 
@@ -62,7 +68,7 @@ static int pb_hint_command(struct pb_balloon *b, unsigned int which, u32 id)
 	err = virtqueue_add_outbuf(b->hint.vq, &sg, 1, b, GFP_KERNEL);
 	if (err)
 		return err;
-	b->hint_out++;
+	WRITE_ONCE(b->hint_out, b->hint_out + 1);
 	virtqueue_kick(b->hint.vq);
 	return 0;
 }
@@ -82,25 +88,28 @@ static int pb_hint_block(struct pb_balloon *b)
 		__free_pages(page, PB_HINT_ORDER);
 		return err;
 	}
-	b->hint_out++;
+	WRITE_ONCE(b->hint_out, b->hint_out + 1);
 	virtqueue_kick(b->hint.vq);
 	spin_lock(&b->hint_lock);
-	list_add(&page->lru, &b->hint_blocks);
+	list_add_tail(&page->lru, &b->hint_blocks);
 	b->hint_nr++;
 	spin_unlock(&b->hint_lock);
 	pb_count(b, PB_COUNT_HINT, PB_HINT_PAGES);
 	return 0;
 }
 
-static unsigned long pb_hint_free(struct pb_balloon *b, unsigned long blocks)
+/* Take blocks back, or only those that the device has returned. */
+static unsigned long pb_hint_free(struct pb_balloon *b, unsigned long blocks, bool returned)
 {
 	struct page *page;
 	unsigned long nr;
 
 	for (nr = 0; nr < blocks; nr++) {
 		spin_lock(&b->hint_lock);
-		page = list_first_entry_or_null(&b->hint_blocks, struct page, lru);
-		if (page) {
+		page = NULL;
+		/* A block is in the list after it is counted as with the device. */
+		if (b->hint_nr > (returned ? READ_ONCE(b->hint_out) : 0)) {
+			page = list_first_entry(&b->hint_blocks, struct page, lru);
 			list_del(&page->lru);
 			b->hint_nr--;
 		}
@@ -121,13 +130,13 @@ static unsigned long pb_hint_free(struct pb_balloon *b, unsigned long blocks)
 void pb_hint_free_all(struct pb_balloon *b)
 {
 	if (b->hint.vq)
-		pb_hint_free(b, ULONG_MAX);
+		pb_hint_free(b, ULONG_MAX, false);
 }
 
 /* One answer: the number, blocks while there are any, STOP. An entry is kept for STOP. */
 static void pb_hint_answer(struct pb_balloon *b, u32 id)
 {
-	unsigned int entries = virtqueue_get_vring_size(b->hint.vq);
+	unsigned int left = min(virtqueue_get_vring_size(b->hint.vq) - 2, PB_HINT_DEPTH);
 
 	/* The commands of the last answer must have been read before they are written again. */
 	while (!wait_event_idle_timeout(b->wait, pb_hint_drain(b, 0) || pb_hint_interrupted(b), HZ))
@@ -138,15 +147,18 @@ static void pb_hint_answer(struct pb_balloon *b, u32 id)
 	if (pb_hint_command(b, 0, id))
 		return;
 	while (pb_hint_wanted(b, id)) {
-		wait_event_idle_timeout(b->wait, pb_hint_drain(b, entries - 2) ||
+		wait_event_idle_timeout(b->wait, pb_hint_drain(b, left) ||
 					pb_hint_interrupted(b), HZ);
-		if (pb_hint_drain(b, entries - 2) && pb_hint_block(b))
+		if (pb_hint_drain(b, left) && pb_hint_block(b))
 			break;
 		cond_resched();
 	}
 	pb_hint_drain(b, 0);
 	if (pb_hint_command(b, 1, VIRTIO_BALLOON_CMD_ID_STOP))
 		dev_err_ratelimited(&b->vdev->dev, "the hinting queue takes no STOP\n");
+	/* What is read may be taken back. */
+	while (pb_hint_wanted(b, id) && !pb_hint_drain(b, 0))
+		wait_event_idle_timeout(b->wait, pb_hint_drain(b, 0) || pb_hint_interrupted(b), HZ);
 }
 
 static void pb_hint_work(struct work_struct *work)
@@ -205,7 +217,7 @@ static unsigned long pb_hint_shrink_scan(struct shrinker *shrinker, struct shrin
 {
 	struct pb_balloon *b = pb_shrinker_data(shrinker);
 
-	unsigned long blocks = pb_hint_free(b, DIV_ROUND_UP(sc->nr_to_scan, PB_HINT_PAGES));
+	unsigned long blocks = pb_hint_free(b, DIV_ROUND_UP(sc->nr_to_scan, PB_HINT_PAGES), true);
 
 	return blocks ? blocks * PB_HINT_PAGES : SHRINK_STOP;
 }
