@@ -23,7 +23,7 @@
 			 ~__GFP_DIRECT_RECLAIM)
 #define PB_BATCH_NS	(8 * NSEC_PER_MSEC)
 #define PB_BATCH_MIN	1024U
-/* The core counts MemTotal anew for each page since 7.1, with interrupts off for as many as it is given. */
+/* 7.x counts reserves anew for each page, interrupts off for as many as the core is given. */
 #define PB_CORE_PAGES	64UL
 
 /**

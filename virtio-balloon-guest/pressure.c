@@ -62,7 +62,7 @@ static void pb_memory_read(struct pb_balloon *b, struct pb_memory *memory)
 	memory->held = held;
 	memory->total = ((u64)totalram_pages() << PAGE_SHIFT) + (b->adjust ? held : 0);
 	memory->available = available > 0 ? (u64)available << PAGE_SHIFT : 0;
-	/* Or a migration, which hints all that is free, would get the balloon as well, round by round. */
+	/* Or a migration, which hints all that is free, would drain the balloon round by round. */
 	memory->soon = (u64)(pb_hint_pages(b) + READ_ONCE(b->lent)) << PAGE_SHIFT;
 	memory->min = READ_ONCE(b->min_bytes);
 }

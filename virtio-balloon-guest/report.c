@@ -61,7 +61,7 @@ void pb_report_init(struct pb_balloon *b)
 	if (!virtio_has_feature(b->vdev, VIRTIO_BALLOON_F_REPORTING))
 		return;
 	if (virtqueue_get_vring_size(b->report.vq) < PAGE_REPORTING_CAPACITY) {
-		dev_notice(&b->vdev->dev, "free pages are not reported (%u entries, %u are needed)\n",
+		dev_notice(&b->vdev->dev, "free pages are not reported (%u entries of %u)\n",
 			   virtqueue_get_vring_size(b->report.vq), PAGE_REPORTING_CAPACITY);
 		return;
 	}

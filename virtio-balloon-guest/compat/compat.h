@@ -45,7 +45,7 @@
 #define VIRTIO_BALLOON_S_DIRECT_RECLAIM	15
 #endif
 
-/* The core is to choose how small the blocks are that it reports: 0 says so, and is an order since 7.1. */
+/* The core is to choose the order of what it reports: 0 says so, and is an order on 7.x. */
 #ifndef PAGE_REPORTING_ORDER_UNSPECIFIED
 #define PAGE_REPORTING_ORDER_UNSPECIFIED 0
 #endif
@@ -106,7 +106,7 @@ static inline int pb_find_vqs(struct virtio_device *vdev, unsigned int nr, struc
 #endif
 
 /* A page that is isolated is in no list, so the older one does the same to it. */
-#if defined(CONFIG_BALLOON_COMPACTION) && !defined(PB_HAVE_BALLOON_H) && !defined(PB_HAVE_BALLOON_FINALIZE)
+#if !defined(PB_HAVE_BALLOON_H) && !defined(PB_HAVE_BALLOON_FINALIZE)
 #define balloon_page_finalize(page) balloon_page_delete(page)
 #endif
 

@@ -94,6 +94,13 @@ static bool lack_begins_at_half_the_headroom(void)
 	EXPECT(pb_floor_lack(&memory) == MIB(135) + 1, "%llu", pb_floor_lack(&memory));
 	memory.available = 0;
 	EXPECT(pb_floor_lack(&memory) == MIB(180), "%llu", pb_floor_lack(&memory) >> 20);
+	memory.soon = MIB(44);
+	EXPECT(pb_floor_lack(&memory) == MIB(136), "44 come anyway: %llu", pb_floor_lack(&memory) >> 20);
+	memory.soon = MIB(45);
+	EXPECT(!pb_floor_lack(&memory), "half of it comes anyway");
+	memory.soon = MIB(500);
+	EXPECT(!pb_floor_room(&memory, false), "what is not there yet is no room");
+	memory.soon = 0;
 	memory.held = MIB(7);
 	EXPECT(pb_floor_lack(&memory) == MIB(7), "more than is held: %llu",
 	       pb_floor_lack(&memory) >> 20);
@@ -108,6 +115,7 @@ static void any_guest(u64 *seed, struct pb_memory *memory)
 	memory->total = random_below(seed, limit);
 	memory->held = random_below(seed, limit);
 	memory->available = random_below(seed, limit);
+	memory->soon = random_below(seed, limit);
 	memory->min = random_below(seed, 4) ? 0 : random_below(seed, limit);
 }
 
