@@ -10,6 +10,7 @@
  * Everything is a module parameter: what to do (ack, num_pages, features at load), and what was seen.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -31,6 +32,8 @@
 #define MARK		0x6465766963652121ull
 #define BORDER		(SZ_64M >> PAGE_SHIFT)
 #define HUGE		(SZ_2M >> PAGE_SHIFT)
+#define LATE_SIZE	(SZ_32M >> PAGE_SHIFT)
+#define LATE_LEFT	(SZ_16M >> PAGE_SHIFT)
 
 enum { ACK, ACK_NEVER, ACK_TWICE, ACK_WRONG };
 enum { INFLATE, DEFLATE, STATS, HINT, REPORT };
@@ -61,16 +64,19 @@ static unsigned long features = BIT(VIRTIO_BALLOON_F_MUST_TELL_HOST) | BIT(VIRTI
 module_param(features, ulong, 0444);
 static bool legacy;
 module_param(legacy, bool, 0444);
+static unsigned int report_size = SIZE;
+module_param(report_size, uint, 0444);	/* entries of the reporting queue */
 
 static unsigned long inflated, deflated, reported, stats_seen, stats_bad, early, bad, torn, poison_late;
 static unsigned long hint_starts, hint_stops, hint_pages, hint_bad, resets, held;
-static unsigned long widest, crossing, mixed;
+static unsigned long widest, crossing, mixed, late_reports;
 module_param(inflated, ulong, 0444);	/* pages, through the inflate queue */
 module_param(deflated, ulong, 0444);
 module_param(reported, ulong, 0444);
 module_param(widest, ulong, 0444);	/* pages in the largest range that was reported */
 module_param(crossing, ulong, 0444);	/* ranges with a border of 64 MiB within */
 module_param(mixed, ulong, 0444);	/* ranges of some huge pages of 2 MiB and parts of others */
+module_param(late_reports, ulong, 0444);	/* acknowledged late, while the guest had little besides */
 module_param(stats_seen, ulong, 0444);	/* buffers of statistics */
 module_param(stats_bad, ulong, 0444);	/* of those, not as the specification says */
 module_param(hint_starts, ulong, 0444);	/* answers to the number in the configuration */
@@ -86,6 +92,9 @@ module_param(held, ulong, 0444);	/* buffers that were taken and wait to be ackno
 
 static int ack;
 static int mute = -1;		/* this queue alone is never acknowledged */
+static int inflate_acks = -1;	/* so many buffers of the inflate queue are still acknowledged; -1: all */
+static unsigned int late;	/* ms that a large report waits for that */
+module_param(late, uint, 0644);
 
 static int ack_set(const char *value, const struct kernel_param *kp)
 {
@@ -99,6 +108,7 @@ static int ack_set(const char *value, const struct kernel_param *kp)
 static const struct kernel_param_ops ack_ops = { .set = ack_set, .get = param_get_int };
 module_param_cb(ack, &ack_ops, &ack, 0644);
 module_param_cb(mute, &ack_ops, &mute, 0644);
+module_param_cb(inflate_acks, &ack_ops, &inflate_acks, 0644);
 
 static int num_pages_set(const char *value, const struct kernel_param *kp)
 {
@@ -259,17 +269,34 @@ static void take_stats(const struct vring_desc *d)
 	stats_seen++;
 }
 
+/* A hinted block is nobody's until the device has returned it. */
+static void take_hinted(const struct vring_desc *d, bool done)
+{
+	unsigned long pfn = d->addr >> PAGE_SHIFT, end = (d->addr + d->len) >> PAGE_SHIFT;
+
+	if (!done)
+		hint_pages += end - pfn;
+	for (; pfn < end; pfn++) {
+		if (!done)
+			mark(pfn);
+		else
+			unmark(pfn);
+	}
+}
+
 /* A number of 4 bytes, blocks, the number STOP. */
-static void take_hint(const struct vring_desc *d)
+static void take_hint(const struct vring_desc *d, bool done)
 {
 	static bool answering;
 	u32 id;
 
 	if (d->flags & VRING_DESC_F_WRITE) {
-		hint_pages += d->len >> PAGE_SHIFT;
-		hint_bad += !answering || !is_memory(d->addr >> PAGE_SHIFT);
+		hint_bad += !done && (!answering || !is_memory(d->addr >> PAGE_SHIFT));
+		take_hinted(d, done);
 		return;
 	}
+	if (done)
+		return;
 	id = le32_to_cpu(*(__le32 *)phys_to_virt(le64_to_cpu((__force __le64)d->addr)));
 	if (d->len != sizeof(id))
 		hint_bad++;
@@ -305,8 +332,8 @@ static void take(struct ring *r, unsigned int head, bool done)
 			take_pfns(r, d);
 		else if (!done && r->kind == STATS)
 			take_stats(d);
-		else if (!done && r->kind == HINT)
-			take_hint(d);
+		else if (r->kind == HINT)
+			take_hint(d, done);
 		if (!(d->flags & VRING_DESC_F_NEXT))
 			break;
 	}
@@ -321,9 +348,37 @@ static void interrupt(struct ring *r)
 	local_irq_restore(flags);
 }
 
+static bool silent(const struct ring *r)
+{
+	return ack == ACK_NEVER || mute == r->kind || (r->kind == INFLATE && !inflate_acks);
+}
+
+/* Keep a report for a while, and leave the guest little besides. Small ones go at once: nobody would miss those. */
+static void be_late(unsigned long size)
+{
+	struct page *page, *next;
+	LIST_HEAD(eaten);
+
+	if (size < LATE_SIZE)
+		return;
+	while (si_mem_available() > LATE_LEFT) {
+		page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+		if (!page)
+			break;
+		list_add(&page->lru, &eaten);
+	}
+	late_reports += si_mem_available() <= LATE_LEFT;
+	msleep(late);
+	list_for_each_entry_safe(page, next, &eaten, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+}
+
 static void serve_ring(struct ring *r)
 {
 	struct vring *v = &r->vring;
+	unsigned long before = reported;
 	unsigned int head;
 
 	while (r->vq && r->seen != READ_ONCE(v->avail->idx)) {
@@ -336,12 +391,16 @@ static void serve_ring(struct ring *r)
 		return;
 	/* Time for those to show who use a page before it is acknowledged. */
 	cond_resched();
-	for (; r->acked != r->seen && ack != ACK_NEVER && mute != r->kind; r->acked++) {
+	if (late)
+		be_late(reported - before);
+	for (; r->acked != r->seen && !silent(r); r->acked++) {
 		head = v->avail->ring[r->acked % v->num];
 		take(r, head, true);
 		push(r, ack == ACK_WRONG ? v->num + 77 : head);
 		if (ack == ACK_TWICE)
 			push(r, head);
+		if (r->kind == INFLATE && inflate_acks > 0)
+			inflate_acks--;
 		interrupt(r);
 	}
 	held += (u16)(r->seen - r->acked);
@@ -446,16 +505,17 @@ static void del_vqs(struct virtio_device *d)
 
 static struct virtqueue *add_vq(unsigned int i, vq_callback_t *callback, const char *name, bool ctx)
 {
+	unsigned int size = i == REPORT ? report_size : SIZE;
 	struct ring *r = &rings[i];
 
-	r->bytes = PAGE_ALIGN(vring_size(SIZE, PAGE_SIZE));
+	r->bytes = PAGE_ALIGN(vring_size(size, PAGE_SIZE));
 	r->pages = alloc_pages_exact(r->bytes, GFP_KERNEL | __GFP_ZERO);
 	if (!r->pages)
 		return ERR_PTR(-ENOMEM);
-	vring_init(&r->vring, SIZE, r->pages, PAGE_SIZE);
+	vring_init(&r->vring, size, r->pages, PAGE_SIZE);
 	r->seen = r->acked = 0;
 	r->kind = i;
-	r->vq = vring_new_virtqueue(i, SIZE, PAGE_SIZE, vdev, true, ctx, r->pages, notify, callback, name);
+	r->vq = vring_new_virtqueue(i, size, PAGE_SIZE, vdev, true, ctx, r->pages, notify, callback, name);
 	if (!r->vq) {
 		free_pages_exact(r->pages, r->bytes);
 		return ERR_PTR(-ENOMEM);
