@@ -120,6 +120,86 @@ never_acks_hint()
 		must ask touch 20 && tell cmd_id 0 && gone
 }
 
+# What the device has not read yet is not taken back, however short of memory the guest is: the host would forget what
+# is written there. So little of it is unread that the guest can do without: 16 blocks of 4 MiB.
+hints_stay_until_read()
+{
+	double $((TELL | HINT)) mute=3 && number_of MemAvailable /proc/meminfo || return 1
+	local mib=$((value / 1024 - 40))
+
+	tell cmd_id 7 && until_true seen_at_least hint_pages 16384 && must ask work $mib 0 1 &&
+		until_true work_ended && note "the work on $mib MiB: $how" && seen check &&
+		expect [ "$value" = 'given=16384 gone=0' ] && tell mute -1 && until_true seen_at_least hint_stops 1 &&
+		seen early && expect [ "$value" = 0 ] && seen bad && expect [ "$value" = 0 ] && tell cmd_id 1 &&
+		until_true free_by_itself && gone
+}
+
+# Another size that is wanted meanwhile does not end an answer.
+hinting_outlives_a_change()
+{
+	double $((TELL | HINT)) mute=3 && tell cmd_id 8 && until_true seen_at_least hint_pages 16384 &&
+		tell num_pages 1000 && until_true seen_is actual 1000 && tell mute -1 &&
+		until_true seen_at_least hint_stops 1 && seen hint_pages && note "hinted: $value pages" &&
+		expect [ "$value" -ge 50000 ] && seen hint_starts && expect [ "$value" = 1 ] && seen hint_bad &&
+		expect [ "$value" = 0 ] && tell cmd_id 1 && tell num_pages 0 && until_true seen_is actual 0 &&
+		until_true free_by_itself && gone
+}
+
+# The kernel has what it reports in hand, and with a device that takes its time the guest seems to be short of memory,
+# which it is not. So much is ballooned that the driver looks often, and what is free has been used, so that there is
+# much to report.
+slow_reports_are_no_need()
+{
+	double $((TELL | OOM | REPORT)) && tell num_pages 70000 && until_true seen_is actual 70000 && tell late 300 &&
+		number_of MemAvailable /proc/meminfo && must ask touch $((value / 1024 - 50)) &&
+		until_true seen_at_least late_reports 1 && until_settled seen reported && seen late_reports &&
+		note "late reports: $value" && attribute counters/deflate_pressure_pages &&
+		expect [ "$value" = 0 ] && tell late 0 && tell num_pages 0 && until_true seen_is actual 0 && witness &&
+		gone
+}
+
+# A device that does not let go of what came back lets the balloon wait. That is told of, and what the guest can spare
+# is asked again afterwards, for the guest has gone on.
+late_deflates_are_told_and_room_asked_again()
+{
+	local kills
+
+	double 0 && tell num_pages 20000 && until_true seen_is actual 20000 && tell mute 1 && tell num_pages 18000 &&
+		until_true seen_is actual 18000 && tell num_pages 90000 && until_true attribute_is target_pages 90000 &&
+		number_of oom_kill /proc/vmstat && kills=$value && number_of MemAvailable /proc/meminfo &&
+		must ask hold $((value / 1024 - 14)) && until_true counter_at_least late_acks 1 &&
+		until_true attribute_is stop_reason device && tell mute -1 &&
+		until_true attribute_is stop_reason floor && seen actual && expect [ "$value" = 18000 ] &&
+		number_of oom_kill /proc/vmstat && expect [ "$value" = "$kills" ] && must ask drop &&
+		tell num_pages 0 && until_true seen_is actual 0 && seen bad && expect [ "$value" = 0 ] && gone
+}
+
+# A device that falls silent while the balloon still grows does not keep the guest from what it has got. The last of its
+# need comes slowly, so that looking ten times a second is enough.
+need_is_met_while_growing()
+{
+	double $((TELL | OOM)) inflate_acks=3 num_pages=60000 && until_true seen_at_least held 1 &&
+		number_of MemAvailable /proc/meminfo && must ask hold $((value / 1024 - 60)) &&
+		must ask work 70 40 0 && until_true work_ended && note "the work: $answer" &&
+		expect [ "$how" = 'done' ] && attribute counters/deflate_pressure_pages &&
+		note "given back: $value pages" && expect [ "$value" -gt 0 ] && attribute counters/oom_events &&
+		expect [ "$value" = 0 ] && must ask drop && tell inflate_acks -1 && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && gone
+}
+
+attribute_is()
+{
+	attribute "$1" && [ "$value" = "$2" ]
+}
+
+# The kernel reports more at once than such a queue takes. The balloon works, and uses the queue itself.
+short_reporting_queue()
+{
+	double $((TELL | REPORT)) report_size=16 && expect logged 'free pages are not reported' &&
+		tell num_pages 50000 && until_true seen_is actual 50000 && seen reported && expect [ "$value" -gt 0 ] &&
+		tell num_pages 0 && until_true seen_is actual 0 && witness && gone
+}
+
 # All memory there could be, and more than that.
 absurd_sizes()
 {
@@ -208,13 +288,8 @@ lateness_is_logged()
 	double $TELL ack=1 && tell num_pages 20000 && until_true seen_at_least held 1 &&
 		until_true counter_at_least late_acks 1 &&
 		until_true logged 'has not acknowledged a buffer of its inflate queue for 3' && note "$answer" &&
-		until_true stopped_by device && tell ack 0 && until_true seen_is actual 20000 &&
-		until_true stopped_by reached && gone
-}
-
-stopped_by()
-{
-	attribute stop_reason && [ "$value" = "$1" ]
+		until_true attribute_is stop_reason device && tell ack 0 && until_true seen_is actual 20000 &&
+		until_true attribute_is stop_reason reached && gone
 }
 
 unbound_while_silent()
@@ -291,7 +366,9 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	stats_for_each_request hints_are_answered)
 # In-tree waits for ever in removal when the device is silent.
 [ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
-	never_acks_free_pages never_acks_hint
+	never_acks_free_pages never_acks_hint hints_stay_until_read hinting_outlives_a_change
+	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
+	short_reporting_queue
 	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
