@@ -468,6 +468,24 @@ gone()
 	must ask rmmod balloon_double && whole
 }
 
+# The guest's own time, in hundredths of a second, into $value: what it did in that long does not depend on the
+# machine.
+uptime_of()
+{
+	ask get /proc/uptime && value=${answer%% *} && value=$((10#${value/.}))
+}
+
+uptime_at_least()
+{
+	uptime_of && [ "$value" -ge "$1" ]
+}
+
+# Wait until the guest has lived for so long.
+guest_lives()
+{
+	uptime_of && until_true uptime_at_least $((value + $1))
+}
+
 # Is a counter of our driver at least $2?
 counter_at_least()
 {

@@ -222,7 +222,7 @@ costs_little()
 
 	must ask sh "echo >$trace/trace; cd $trace/events/workqueue &&
 		echo 1 >workqueue_execute_start/enable && echo 1 >workqueue_execute_end/enable" && uptime_of && began=$value &&
-		attribute counters/retries && tries=$value && until_true uptime_at_least $((began + 2000)) &&
+		attribute counters/retries && tries=$value && guest_lives 2000 &&
 		uptime_of && took=$((value - began)) && attribute counters/retries && tries=$((value - tries)) &&
 		worked_us || return 1
 	note "in $took ticks: $tries tries, $value us of work, $((value * 10 / took)) thousandths of a per cent"
@@ -237,16 +237,6 @@ worked_us()
 		for (i = 1; i <= NF; i++) if (\$i ~ /^[0-9]+[.][0-9]+:\$/) t = \$i + 0;
 		if (/execute_start/) s = t; else sum += t - s
 	} END { printf \"%d\", sum * 1000000 }" /sys/kernel/tracing/trace' && value=$answer
-}
-
-uptime_of()
-{
-	ask get /proc/uptime && value=${answer%% *} && value=$((10#${value/.}))
-}
-
-uptime_at_least()
-{
-	uptime_of && [ "$value" -ge "$1" ]
 }
 
 # In the middle: pages have gone, the target is not reached. Slowly, which is through the inflate queue; it
