@@ -16,6 +16,17 @@ probe()
 	keep_books && plug free-page-reporting=on && load && actual && expect [ "$value" = $MIB ]
 }
 
+# Smaller ones would take the host's huge pages apart. The core keeps the first order that it is given. On 7.x 0
+# is an order too, so only there this has been seen to fail; before, it leaves the choice to the core.
+reports_are_pageblocks()
+{
+	local order
+
+	number_of 'Page block order' /proc/pagetypeinfo && order=$value && note "order $order" &&
+		must ask get /sys/module/page_reporting/parameters/page_reporting_order &&
+		expect [ "$answer" = "$order" ]
+}
+
 inflate_frees_host_memory()
 {
 	must ask touch 600 && go_to 400 || return 1
@@ -324,7 +335,7 @@ modprobe_prefers_ours()
 free_memory_is_reported()
 {
 	{ qmp query-balloon && unplug; } || :
-	plug free-page-reporting=on && until_true bound && must ask touch 500 || return 1
+	plug free-page-reporting=on && until_true bound && reports_are_pageblocks && must ask touch 500 || return 1
 	resident
 	note "host: $((rss / 1024)) MiB after touching 500"
 	until_true resident_at_most 400
@@ -343,7 +354,8 @@ console_is_clean()
 	console_clean
 }
 
-subtests=(probe inflate_frees_host_memory actual_is_true each_page_is_counted many_targets deflated_memory_is_usable)
+subtests=(probe reports_are_pageblocks inflate_frees_host_memory actual_is_true each_page_is_counted many_targets
+	deflated_memory_is_usable)
 [ -z "$ours" ] || subtests+=(mode_is_visible attributes_are_documented tracepoints_are_documented
 	conformance_is_tested min_bytes_is_kept)
 subtests+=(retarget_is_prompt storm statistics)
