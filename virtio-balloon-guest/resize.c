@@ -135,11 +135,14 @@ static unsigned long pb_resize_up(struct pb_balloon *b, unsigned long nr, enum p
 	got = pb_pages_inflate(b, nr);
 	if (got)
 		trace_pagefold_balloon_inflate(got, b->held);
-	if (got < min_t(unsigned long, nr, PB_PROGRESS_PAGES)) {
+	if (got >= min_t(unsigned long, nr, PB_PROGRESS_PAGES)) {
+		pb_backoff_reset(&b->backoff);
+		return got;
+	}
+	/* Unless the guest has used it while the queue was waited for. */
+	if (pb_pressure_room(b, why)) {
 		pb_count(b, PB_COUNT_ALLOC_FAILURES, 1);
 		*why = PB_STOP_NO_MEMORY;
-	} else {
-		pb_backoff_reset(&b->backoff);
 	}
 	return got;
 }
