@@ -226,6 +226,14 @@ static void take_pfns(struct ring *r, const struct vring_desc *d)
 		deflated += n;
 }
 
+/* What the guest has told to be in its free pages is in them again, or the next one who gets them is surprised. */
+static void give_back(unsigned long pfn)
+{
+	unmark(pfn);
+	if (is_memory(pfn) && virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON))
+		*(u64 *)phys_to_virt(PFN_PHYS(pfn)) = le32_to_cpu(config.poison_val) * 0x100000001ull;
+}
+
 /* Ranges come back without a word, when they are acknowledged. */
 static void take_range(const struct vring_desc *d, bool done)
 {
@@ -241,7 +249,7 @@ static void take_range(const struct vring_desc *d, bool done)
 		if (!done)
 			mark(pfn);
 		else
-			unmark(pfn);
+			give_back(pfn);
 	}
 }
 
