@@ -165,6 +165,7 @@ static int pb_launch(struct pb_balloon *b)
 	if (err)
 		goto del_vqs;
 	b->hint_out = 0;
+	b->hint_late = false;
 	b->hint_active = VIRTIO_BALLOON_CMD_ID_STOP;
 	WRITE_ONCE(b->why, PB_STOP_NONE);
 	WRITE_ONCE(b->reset, false);

@@ -158,6 +158,8 @@ struct pb_rates {
  * @hint_work: the hinting protocol
  * @hint_changed: the host may ask for something else
  * @hint_active: what is being answered
+ * @hint_units: size that the host wanted then
+ * @hint_late: the device has had its buffers for a second; only @hint_work writes
  * @hint_cmd: buffers of the two commands of an answer, with the device
  * @hint_out: buffers that are with the device; only @hint_work writes
  * @hint_lock: protects @hint_blocks, @hint_nr
@@ -228,6 +230,8 @@ struct pb_balloon {
 	struct work_struct hint_work;
 	bool hint_changed;
 	u32 hint_active;
+	u32 hint_units;
+	bool hint_late;
 	__virtio32 hint_cmd[2];
 	unsigned int hint_out;
 	spinlock_t hint_lock;		/* protects hint_blocks, hint_nr */

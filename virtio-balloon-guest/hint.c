@@ -36,13 +36,30 @@ static bool pb_hint_interrupted(struct pb_balloon *b)
 	       virtqueue_is_broken(b->hint.vq);
 }
 
+static u32 pb_hint_read_units(struct pb_balloon *b)
+{
+	u32 units;
+
+	virtio_cread_le(b->vdev, struct virtio_balloon_config, num_pages, &units);
+	return units;
+}
+
 /* Does the host still want this answer? What else has changed does not end it: it is given once. */
 static bool pb_hint_wanted(struct pb_balloon *b, u32 id)
 {
+	u32 now, units;
+
 	if (READ_ONCE(b->stop) || virtqueue_is_broken(b->hint.vq))
 		return false;
-	if (!READ_ONCE(b->hint_changed) || pb_hint_read_id(b) == id)
+	if (!READ_ONCE(b->hint_changed))
 		return true;
+	now = pb_hint_read_id(b);
+	units = pb_hint_read_units(b);
+	/* QEMU shows STOP while it reads an answer, too: what comes with another size is none. */
+	if (now == id || (now == VIRTIO_BALLOON_CMD_ID_STOP && units != b->hint_units)) {
+		b->hint_units = units;
+		return true;
+	}
 	/* The next number is still to be answered. */
 	WRITE_ONCE(b->hint_changed, true);
 	return false;
@@ -56,6 +73,18 @@ static bool pb_hint_drain(struct pb_balloon *b, unsigned int left)
 	while (virtqueue_get_buf(b->hint.vq, &len))
 		WRITE_ONCE(b->hint_out, b->hint_out - 1);
 	return b->hint_out <= left;
+}
+
+/* Wait until the device has at most @left buffers, a second at most. False: neither that nor news. */
+static bool pb_hint_wait(struct pb_balloon *b, unsigned int left)
+{
+	bool ended = wait_event_idle_timeout(b->wait, pb_hint_drain(b, left) ||
+					     pb_hint_interrupted(b), HZ);
+
+	/* What a silent device has does not come soon. */
+	WRITE_ONCE(b->hint_late, !pb_hint_drain(b, left) &&
+		   (!ended || virtqueue_is_broken(b->hint.vq)));
+	return ended;
 }
 
 static int pb_hint_command(struct pb_balloon *b, unsigned int which, u32 id)
@@ -139,16 +168,18 @@ static void pb_hint_answer(struct pb_balloon *b, u32 id)
 	unsigned int left = min(virtqueue_get_vring_size(b->hint.vq) - 2, PB_HINT_DEPTH);
 
 	/* The commands of the last answer must have been read before they are written again. */
-	while (!wait_event_idle_timeout(b->wait, pb_hint_drain(b, 0) || pb_hint_interrupted(b), HZ))
+	if (!pb_hint_drain(b, 0))
+		virtqueue_notify(b->hint.vq);	/* A device that has migrated was told elsewhere. */
+	while (!pb_hint_wait(b, 0))
 		;
 	if (pb_hint_interrupted(b))
 		return;
 	b->hint_active = id;
+	b->hint_units = pb_hint_read_units(b);
 	if (pb_hint_command(b, 0, id))
 		return;
 	while (pb_hint_wanted(b, id)) {
-		wait_event_idle_timeout(b->wait, pb_hint_drain(b, left) ||
-					pb_hint_interrupted(b), HZ);
+		pb_hint_wait(b, left);
 		if (pb_hint_drain(b, left) && pb_hint_block(b))
 			break;
 		cond_resched();
@@ -156,9 +187,6 @@ static void pb_hint_answer(struct pb_balloon *b, u32 id)
 	pb_hint_drain(b, 0);
 	if (pb_hint_command(b, 1, VIRTIO_BALLOON_CMD_ID_STOP))
 		dev_err_ratelimited(&b->vdev->dev, "the hinting queue takes no STOP\n");
-	/* What is read may be taken back. */
-	while (pb_hint_wanted(b, id) && !pb_hint_drain(b, 0))
-		wait_event_idle_timeout(b->wait, pb_hint_drain(b, 0) || pb_hint_interrupted(b), HZ);
 }
 
 static void pb_hint_work(struct work_struct *work)
@@ -172,6 +200,9 @@ static void pb_hint_work(struct work_struct *work)
 			pb_hint_free_all(b);
 		else if (id != VIRTIO_BALLOON_CMD_ID_STOP && id != b->hint_active)
 			pb_hint_answer(b, id);
+		/* What is read may be taken back, however the answer ended. */
+		while (!pb_hint_wait(b, 0))
+			;
 	} while (READ_ONCE(b->hint_changed) && !READ_ONCE(b->stop));
 }
 
@@ -183,7 +214,11 @@ static void pb_hint_work(struct work_struct *work)
  */
 unsigned long pb_hint_pages(struct pb_balloon *b)
 {
-	return READ_ONCE(b->hint_nr) * PB_HINT_PAGES;
+	unsigned long nr = READ_ONCE(b->hint_nr);
+
+	if (READ_ONCE(b->hint_late))
+		nr -= min_t(unsigned long, nr, READ_ONCE(b->hint_out));
+	return nr * PB_HINT_PAGES;
 }
 
 /**

@@ -134,11 +134,23 @@ hints_stay_until_read()
 		until_true free_by_itself && gone
 }
 
-# Another size that is wanted meanwhile does not end an answer.
+# Once it has been read it can be, though the host has ended the answer and asks for no other.
+hints_come_back_after_stop()
+{
+	double $((TELL | HINT)) mute=3 && number_of MemAvailable /proc/meminfo || return 1
+	local mib=$((value / 1024 - 40))
+
+	tell cmd_id 7 && until_true seen_at_least hint_pages 16384 && tell cmd_id 0 && tell mute -1 &&
+		until_true seen_at_least hint_stops 1 && must ask work $mib 0 1 && until_true work_ended &&
+		note "the work on $mib MiB: $how" && expect [ "$how" = 'done' ] && tell cmd_id 1 &&
+		until_true free_by_itself && gone
+}
+
+# Another size that is wanted meanwhile does not end an answer, even if the device shows STOP while it reads that.
 hinting_outlives_a_change()
 {
 	double $((TELL | HINT)) mute=3 && tell cmd_id 8 && until_true seen_at_least hint_pages 16384 &&
-		tell num_pages 1000 && until_true seen_is actual 1000 && tell mute -1 &&
+		tell hides_id 1 && tell num_pages 1000 && until_true seen_is actual 1000 && tell mute -1 &&
 		until_true seen_at_least hint_stops 1 && seen hint_pages && note "hinted: $value pages" &&
 		expect [ "$value" -ge 50000 ] && seen hint_starts && expect [ "$value" = 1 ] && seen hint_bad &&
 		expect [ "$value" = 0 ] && tell cmd_id 1 && tell num_pages 0 && until_true seen_is actual 0 &&
@@ -366,7 +378,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	stats_for_each_request hints_are_answered)
 # In-tree waits for ever in removal when the device is silent.
 [ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
-	never_acks_free_pages never_acks_hint hints_stay_until_read hinting_outlives_a_change
+	never_acks_free_pages never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue
 	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)

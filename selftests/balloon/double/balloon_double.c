@@ -93,6 +93,9 @@ module_param(held, ulong, 0444);	/* buffers that were taken and wait to be ackno
 static int ack;
 static int mute = -1;		/* this queue alone is never acknowledged */
 static int inflate_acks = -1;	/* so many buffers of the inflate queue are still acknowledged; -1: all */
+static bool hides_id;		/* as QEMU does: what reads the configuration once an answer has begun finds STOP */
+module_param(hides_id, bool, 0644);
+static u32 asked_id;
 static unsigned int late;	/* ms that a large report waits for that */
 module_param(late, uint, 0644);
 
@@ -118,6 +121,8 @@ static int num_pages_set(const char *value, const struct kernel_param *kp)
 	if (rc)
 		return rc;
 	config.num_pages = cpu_to_le32(n);
+	if (hides_id)
+		config.free_page_hint_cmd_id = cpu_to_le32(VIRTIO_BALLOON_CMD_ID_STOP);
 	if (vdev && (device_status & VIRTIO_CONFIG_S_DRIVER_OK))
 		virtio_config_changed(vdev);
 	return 0;
@@ -146,6 +151,7 @@ static int cmd_id_set(const char *value, const struct kernel_param *kp)
 
 	if (rc)
 		return rc;
+	asked_id = id;
 	config.free_page_hint_cmd_id = cpu_to_le32(id);
 	if (vdev && (device_status & VIRTIO_CONFIG_S_DRIVER_OK))
 		virtio_config_changed(vdev);
@@ -313,7 +319,7 @@ static void take_hint(const struct vring_desc *d, bool done)
 		answering = false;
 	} else {
 		hint_starts++;
-		hint_bad += answering || id != le32_to_cpu(config.free_page_hint_cmd_id);
+		hint_bad += answering || id != asked_id;
 		answering = true;
 	}
 }
