@@ -18,7 +18,7 @@
  *	pf_hint_fit_lock	one resize of the hint table at a time	(scan.c)
  *	pf_hints.lock		hint table against its resize	(hint.h)
  *	mm->mmap_lock		for writing here, else for reading
- *	  vma_start_write()	from 6.4 on
+ *	  vma_start_write_killable()	from 6.4 on
  *	    folio lock		as the core takes it; of pages to be spared only if it is free
  *	      page table lock
  *	pf_store_lock		frame tree			(store.c)
@@ -29,7 +29,7 @@
  * released: a fault waits for a migration entry with one of them held for reading, so taking them
  * in between deadlocks.
  *
- * The mmap lock belongs to the VM, and a task of it that hangs may hold it for ever. So nobody here
+ * Both belong to the VM, and a task of it that hangs may hold them for ever. So nobody here
  * waits for it in a way that stopping the scan, or killing whoever unfolds, or unloading could not
  * end: see mmlock.c. Nor does anybody wait for one VM's on behalf of another.
  */
@@ -356,7 +356,10 @@ static void pf_fold_locked(struct pf_fold *fold)
 		pf_fold_all_skip(fold, skip);
 		return;
 	}
-	vma_start_write(vma);
+	if (vma_start_write_killable(vma)) {
+		pf_fold_all_skip(fold, PF_SKIP_BUSY);
+		return;
+	}
 	memset(fold->dst, 0, fold->nr * sizeof(fold->dst[0]));
 	if (pf_fault(PF_FAULT_SETUP) || pf_fold_find_unfit(fold, vma)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);

@@ -380,11 +380,14 @@ static void pf_wss_end(struct pf_wss_thread *thread, struct pf_vm *vm, struct pf
 	pf_wss_add(&wss->est, round);
 }
 
+static u64 pf_wss_period_ns(void)
+{
+	return (u64)READ_ONCE(pf_wss_knobs.period_ms) * NSEC_PER_MSEC;
+}
+
 static u64 pf_wss_rest(const struct pf_wss *wss)
 {
-	u64 period_ns = (u64)READ_ONCE(pf_wss_knobs.period_ms) * NSEC_PER_MSEC;
-
-	return pf_wss_rest_ns(period_ns, wss->busy_ns, READ_ONCE(pf_wss_knobs.permille));
+	return pf_wss_rest_ns(pf_wss_period_ns(), wss->busy_ns, READ_ONCE(pf_wss_knobs.permille));
 }
 
 /* Work on a VM that is due. */
@@ -405,8 +408,11 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 	used_ns = end_ns - begin_ns;
 	wss->busy_ns = wss->late ? wss->busy_ns + used_ns : used_ns;
 	wss->late = late;
+	/* Of one that never was, as if a round were due now: trying counts against the budget too. */
 	if (!late)
 		wss->armed_ns = end_ns;
+	else if (!wss->armed_ns)
+		wss->armed_ns = end_ns - min(end_ns - 1, pf_wss_period_ns());
 	WRITE_ONCE(wss->total_ns, wss->total_ns + used_ns);
 	trace_pagefold_wss(vm->pid, &round, used_ns);
 }

@@ -397,6 +397,7 @@ static void debug_build(void)
 	out_of_range("debug/fold_all", 0, 1);
 	refuses_all("debug/fault_every");
 	refuses_not_numbers("debug/fault_every");
+	out_of_range("debug/fault_every", 1, 1000000);
 	refused("debug/fault_site", "no-such-site", 12, "an unknown site");
 	refuses_all("debug/fault_site");
 	CHECK(pf_put("debug/fault_site", "none") == 0, "fault_site=none refused");

@@ -33,6 +33,20 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 }
 #endif
 
+#ifndef PF_HAVE_VMA_START_WRITE_KILLABLE
+/* A fault that hangs may hold the VMA's lock: what is waited for is here, where a signal ends it. */
+static inline int vma_start_write_killable(struct vm_area_struct *vma)
+{
+#if defined(PF_HAVE_VMA_LOCK) && defined(CONFIG_PER_VMA_LOCK)
+	if (down_write_killable(&vma->vm_lock->lock))
+		return -EINTR;
+	up_write(&vma->vm_lock->lock);
+#endif
+	vma_start_write(vma);
+	return 0;
+}
+#endif
+
 #ifndef PF_HAVE_VM_FLAGS_CLEAR
 static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
 {
