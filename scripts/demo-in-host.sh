@@ -152,7 +152,7 @@ rounds=$(pf-guest rounds rewrite)
 tell "folding: the guests have $(mib "$before") MiB of this host in use"
 fold
 saved=$(<"$pagefold/saved_bytes")
-echo "saved $(mib "$saved") MiB of $(mib "$before") MiB ($((100 * saved / before)) %)"
+tell "saved $(mib "$saved") MiB of $(mib "$before") MiB ($((100 * saved / before)) %)"
 [ "$saved" -gt 0 ] || fail "nothing was saved"
 start_balloon
 verify "while folded"
@@ -161,3 +161,4 @@ tell "guest rewrite wrote $((($(pf-guest rounds rewrite) - rounds) * 64)) pages 
 rmmod pagefold || fail "rmmod pagefold"
 tell "pagefold.ko is removed, the guests run on"
 verify "without the module"
+echo "saved $(mib "$saved") MiB of $(mib "$before") MiB ($((100 * saved / before)) %)"

@@ -13,6 +13,7 @@ const struct errno_text register_errnos[] = {
 	{ ESRCH, "no process has this id" },
 	{ EINVAL, "a kernel thread, or a line that the module does not take" },
 	{ EEXIST, "registered already, or shares its memory with a process that is" },
+	{ EBUSY, "it moves its memory all the time, and may still share with another domain" },
 	{ ENOSPC, "16383 VMs are registered, which is the limit" },
 	{ ENOMEM, "not enough memory for its bookkeeping, or to unfold what it shares elsewhere" },
 	{ EINTR, "a signal came first" },

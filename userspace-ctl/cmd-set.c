@@ -36,7 +36,7 @@ static const struct errno_text set_errnos[] = {
 	{ ENOENT, "this module has no such setting, or the VM is gone" },
 	{ ENODEV, "the VM is gone" },
 	{ EACCES, "only root may change it" },
-	{ EBUSY, "the module is unfolding just now, or frames exist that stand in the way" },
+	{ EBUSY, "a page could not be unfolded just now, or frames exist that stand in the way" },
 	{ EINTR, "interrupted; what was not unfolded yet stays folded" },
 	{ ENOMEM, "not enough free memory" },
 	{ EINVAL, "the module takes no such value" },
