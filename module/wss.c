@@ -408,7 +408,7 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 	used_ns = end_ns - begin_ns;
 	wss->busy_ns = wss->late ? wss->busy_ns + used_ns : used_ns;
 	wss->late = late;
-	/* Of one that never was, as if a round were due now: trying counts against the budget too. */
+	/* Of one that never was, as if a round were due now: trying counts for the budget too. */
 	if (!late)
 		wss->armed_ns = end_ns;
 	else if (!wss->armed_ns)

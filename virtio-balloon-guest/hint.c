@@ -75,7 +75,7 @@ static bool pb_hint_drain(struct pb_balloon *b, unsigned int left)
 	return b->hint_out <= left;
 }
 
-/* Wait until the device has at most @left buffers, a second at most. False: neither that nor news. */
+/* Wait a second for the device to have at most @left buffers. False: neither that nor news. */
 static bool pb_hint_wait(struct pb_balloon *b, unsigned int left)
 {
 	bool ended = wait_event_idle_timeout(b->wait, pb_hint_drain(b, left) ||

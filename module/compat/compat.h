@@ -34,7 +34,7 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 #endif
 
 #ifndef PF_HAVE_VMA_START_WRITE_KILLABLE
-/* A fault that hangs may hold the VMA's lock: what is waited for is here, where a signal ends it. */
+/* A fault that hangs may hold the VMA's lock: the waiting is done here, where a signal ends it. */
 static inline int vma_start_write_killable(struct vm_area_struct *vma)
 {
 #if defined(PF_HAVE_VMA_LOCK) && defined(CONFIG_PER_VMA_LOCK)
