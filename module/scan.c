@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
+#include "cputime.h"
 #include "fault.h"
 #include "region.h"
 #include "reserve.h"
@@ -82,11 +83,6 @@ static unsigned int pf_percent_now;
 /* Threads; changed only by pf_scan_start() and pf_scan_stop(), whose callers exclude each other. */
 static struct pf_worker *pf_workers[PF_THREADS_MAX];
 static unsigned int pf_nr_workers;
-
-static u64 pf_thread_cpu_ns(void)
-{
-	return current->se.sum_exec_runtime;
-}
 
 /*
  * The round is over if all VMs have completed a pass. Returns its number then, else 0. Caller holds

@@ -24,6 +24,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "cputime.h"
 #include "eligible.h"
 #include "fault.h"
 #include "hash.h"
@@ -395,7 +396,7 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 {
 	struct pf_wss_round round = {};
 	struct pf_wss *wss = &vm->wss;
-	u64 begin_ns = ktime_get_ns(), end_ns, used_ns;
+	u64 begin_ns = ktime_get_ns(), cpu_ns = pf_thread_cpu_ns(), end_ns, used_ns;
 	bool late = false;
 
 	if (pf_vm_get_users(vm)) {
@@ -405,7 +406,7 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 		pf_vm_put_users(vm);
 	}
 	end_ns = ktime_get_ns();
-	used_ns = end_ns - begin_ns;
+	used_ns = pf_cpu_used_ns(end_ns - begin_ns, pf_thread_cpu_ns() - cpu_ns);
 	wss->busy_ns = wss->late ? wss->busy_ns + used_ns : used_ns;
 	wss->late = late;
 	/* Of one that never was, as if a round were due now: trying counts for the budget too. */

@@ -34,10 +34,10 @@ extern struct pf_wss_knobs pf_wss_knobs;
  * @pages: pages that they were drawn from
  * @late: the next one could not be drawn yet
  * @armed_ns: when the last one was drawn
- * @busy_ns: how long looking at the round before and drawing this one took
+ * @busy_ns: CPU time that looking at the round before and drawing this one took
  * @sampled_pages: samples that counted, of all rounds
  * @lost_pages: samples that could not be looked at, of all rounds
- * @total_ns: how long all rounds took
+ * @total_ns: CPU time that all rounds took
  */
 struct pf_wss {
 	struct pf_wss_est est;
