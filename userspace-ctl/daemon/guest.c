@@ -251,6 +251,14 @@ static bool may_be_struck(const struct guest *g, const struct surroundings *s)
 	       link_has_monitor(&g->link);
 }
 
+/* What the guest says that it has no use for: free, or in a balloon that is believed. */
+static uint64_t unused_bytes(const struct guest *g)
+{
+	const struct qmp_facts *f = link_facts(&g->link);
+
+	return g->stats_fresh && f ? min_of(f->free, g->ram) + guest_balloon(g) : 0;
+}
+
 static void fill_policy(struct guest *g, const struct surroundings *s)
 {
 	struct policy_vm *p = &g->policy;
@@ -268,6 +276,7 @@ static void fill_policy(struct guest *g, const struct surroundings *s)
 	p->usage = g->usage;
 	p->wss = g->wss;
 	p->wss_known = g->wss_known;
+	p->unused = unused_bytes(g);
 	p->hand = given_hand(&g->given, g->target);
 	p->pressed = g->pressed;
 	p->fixed = !known || !(has_balloon(g, s) || g->conf.paging || may_be_struck(g, s));

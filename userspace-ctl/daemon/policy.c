@@ -84,6 +84,18 @@ static uint64_t headroom(const struct policy *p, const struct policy_vm *vm)
 }
 
 /*
+ * What a VM works with. A working set is the average of a while; what is free in the guest now it
+ * does not work with, whatever it did before, and one that says so falsely pays for it alone. The
+ * VMM has some memory beside the guest's.
+ */
+static uint64_t active_bytes(const struct policy_vm *vm)
+{
+	uint64_t active = vm->wss_known ? min_of(vm->wss, vm->ram) : vm->usage;
+
+	return vm->unused ? min_of(active, less(vm->ram + vm->ram / 16, vm->unused)) : active;
+}
+
+/*
  * What a VM is used to follows its working set upwards at leisure, so that a spike does not become
  * a right at once, and downwards only a window after it was squeezed, by what one spike costs.
  */
@@ -92,7 +104,7 @@ static void see_vm(const struct policy *p, struct policy_vm *vm, uint64_t passed
 {
 	uint64_t window = p->knobs.spike_window_ms, working;
 
-	vm->active = vm->wss_known ? min_of(vm->wss, vm->ram) : vm->usage;
+	vm->active = active_bytes(vm);
 	/* All that it has is too little for it, so it would use more. */
 	if (vm->pressed)
 		vm->active = max_of(vm->active, min_of(vm->max, vm->usage + headroom(p, vm)));

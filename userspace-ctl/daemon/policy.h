@@ -61,6 +61,7 @@ struct policy_vm {
 	/* As it is now. */
 	uint64_t usage;			/* memory of the host */
 	uint64_t wss;			/* working set; may well be 0 */
+	uint64_t unused;		/* of its RAM, by the guest's own word; 0: it says nothing */
 	uint64_t hand;			/* the operator's target, 0: none */
 	bool wss_known;			/* else all that it uses counts as in use */
 	bool fixed;			/* neither balloon nor paging */

@@ -173,6 +173,31 @@ static bool nothing_is_not_unknown(void)
 	return true;
 }
 
+/* A working set is an average: memory that the guest has freed since is idle at once. */
+static bool free_memory_is_idle(void)
+{
+	struct sim s;
+
+	for (int told = 0; told < 2; told++) {
+		sim_init(&s, 1000);
+		sim_add(&s, 768, 0, 600);
+		sim_add(&s, 768, 768, 300);
+		s.vms[0].wss = 550 * MIB;
+		s.vms[1].wss = 300 * MIB;
+		s.vms[0].unused = told ? 500 * MIB : 0;
+		s.host.available = 65 * MIB;
+		policy_round(&s.policy, &s.host, s.vms, s.n, 1);
+		EXPECT(s.vms[0].active == (told ? 316 : 550) * MIB, "told %d: active %llu MiB",
+		       told, (unsigned long long)(s.vms[0].active / MIB));
+	}
+	/* More than it has is as good as all. */
+	s.vms[0].unused = UINT64_MAX;
+	policy_round(&s.policy, &s.host, s.vms, s.n, ROUND_MS);
+	EXPECT(!s.vms[0].active, "active %llu MiB",
+	       (unsigned long long)(s.vms[0].active / MIB));
+	return true;
+}
+
 /* Events begin ten rounds in the time of half a one: together they move a target by half a step. */
 static bool events_widen_no_step(void)
 {
@@ -720,6 +745,7 @@ static bool extremes_do_not_overflow(void)
 			vms[i].usage = values[random() % ARRAY_SIZE(values)];
 			vms[i].wss = values[random() % ARRAY_SIZE(values)];
 			vms[i].wss_known = random() % 2;
+			vms[i].unused = values[random() % ARRAY_SIZE(values)];
 			vms[i].pressed = random() % 2;
 			vms[i].target = min_of(vms[i].max, values[random() % ARRAY_SIZE(values)]);
 		}
@@ -737,6 +763,7 @@ int main(void)
 		  states_have_hysteresis },
 		{ "the tax divides memory as published", tax_divides_as_published },
 		{ "a working set of nothing is not an unknown one", nothing_is_not_unknown },
+		{ "what is free in the guest is idle", free_memory_is_idle },
 		{ "events widen no step", events_widen_no_step },
 		{ "shares weigh", shares_weigh },
 		{ "memory moves from the idle to the busy guest and back",
