@@ -6,7 +6,7 @@
  * a key (from its index, its generation and the guest's seed), content follows from the key, and checking
  * means generating it again and comparing all 4096 bytes. Runs as the guest's first process.
  *
- *   work KIND MIB SEED TTY     KIND: idle, cache, rewrite, touch
+ *   work KIND MIB SEED PAUSE TTY     KIND: idle, cache, rewrite, touch; PAUSE between rounds in ms
  *
  * Requests come over TTY as lines "ID WORD [NUMBER]", each answered by one line "ID …":
  *   verify         check every page            pages=N wrong=N [first=INDEX byte=OFFSET]
@@ -551,10 +551,11 @@ static int open_tty(const char *path)
 int main(int argc, char **argv)
 {
 	struct pollfd p = { .events = POLLIN };
+	int pause_ms;
 	size_t i;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: work idle|cache|rewrite|touch MIB SEED TTY\n");
+	if (argc != 6) {
+		fprintf(stderr, "usage: work idle|cache|rewrite|touch MIB SEED PAUSE TTY\n");
 		return 2;
 	}
 	for (i = 0; i < sizeof(works) / sizeof(works[0]); i++)
@@ -562,17 +563,18 @@ int main(int argc, char **argv)
 			work = &works[i];
 	npages = strtoull(argv[2], NULL, 10) * (1024 * 1024 / PAGE);
 	seed = mix(strtoull(argv[3], NULL, 10));
+	pause_ms = strtoull(argv[4], NULL, 10);
 	if (!work || !npages) {
 		errno = EINVAL;
 		fail("work '%s' of '%s' MiB", argv[1], argv[2]);
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	p.fd = open_tty(argv[4]);
+	p.fd = open_tty(argv[5]);
 	work->build();
 	dprintf(p.fd, "0 ready pages=%" PRIu64 "\n", npages);
 	for (;;) {
 		/* The pause leaves the machine to others: what counts is that pages change, not how fast. */
-		if (poll(&p, 1, waste.memory ? 0 : work->step ? 20 : -1) > 0)
+		if (poll(&p, 1, waste.memory ? 0 : work->step ? pause_ms : -1) > 0)
 			serve(p.fd);
 		if (waste.memory)
 			waste_step();
