@@ -3,7 +3,8 @@
  * How much memory each VM should have.
  *
  * The division is Waldspurger's idle memory tax: when memory is short it is taken from whoever pays
- * the most for a share, and a byte that is idle costs 1 / (1 - tax) times as much as one in use.
+ * the most for a share, and a byte that is idle costs 1 / (1 - tax) times as much as one in use; one
+ * that the guest itself has free, as far as it tells, that much again.
  * In balance every VM's  active + (allocation - active) / (1 - tax)  is the same price times its
  * shares; so the price that spends the budget is searched for, rather than bytes moved one by one.
  *
@@ -90,9 +91,7 @@ static uint64_t headroom(const struct policy *p, const struct policy_vm *vm)
  */
 static uint64_t active_bytes(const struct policy_vm *vm)
 {
-	uint64_t active = vm->wss_known ? min_of(vm->wss, vm->ram) : vm->usage;
-
-	return vm->unused ? min_of(active, less(vm->ram + vm->ram / 16, vm->unused)) : active;
+	return min_of(vm->filled, vm->wss_known ? min_of(vm->wss, vm->ram) : vm->usage);
 }
 
 /*
@@ -104,6 +103,7 @@ static void see_vm(const struct policy *p, struct policy_vm *vm, uint64_t passed
 {
 	uint64_t window = p->knobs.spike_window_ms, working;
 
+	vm->filled = vm->unused ? less(vm->ram + vm->ram / 16, vm->unused) : UINT64_MAX;
 	vm->active = active_bytes(vm);
 	/* All that it has is too little for it, so it would use more. */
 	if (vm->pressed)
@@ -164,7 +164,16 @@ static bool is_crowded(struct policy *p, const struct policy_vm *vms, size_t n)
 	return p->state == HOST_LOW && floors > p->budget;
 }
 
-/* What a VM has at a price: all of its active memory before any idle, which costs more. */
+static u128 taxed(const struct policy *p, u128 bytes)
+{
+	return bytes * (100 - p->knobs.idle_tax_percent) / 100;
+}
+
+/*
+ * What a VM has at a price: all of its active memory before any idle, which costs more. What its
+ * guest has filled and lets lie it may want again; what the guest has free is of no use to anybody
+ * there, and is taxed once more.
+ */
 static uint64_t bought(const struct policy *p, const struct policy_vm *vm, uint64_t price,
 		       uint64_t low, uint64_t high)
 {
@@ -172,7 +181,9 @@ static uint64_t bought(const struct policy *p, const struct policy_vm *vm, uint6
 	u128 bytes = money;
 
 	if (money > vm->active)
-		bytes = vm->active + (money - vm->active) * (100 - p->knobs.idle_tax_percent) / 100;
+		bytes = vm->active + taxed(p, money - vm->active);
+	if (bytes > vm->filled)
+		bytes = vm->filled + taxed(p, bytes - vm->filled);
 	if (bytes < low)
 		return low;
 	return bytes > high ? high : (uint64_t)bytes;

@@ -74,7 +74,7 @@ struct policy_vm {
 	uint64_t ideal;
 	enum policy_why why;
 	/* Of this round only. */
-	uint64_t active, want, before, passed_ms;
+	uint64_t active, filled, want, before, passed_ms;
 };
 
 struct policy {

@@ -198,6 +198,32 @@ static bool free_memory_is_idle(void)
 	return true;
 }
 
+/* Both let much lie, but one has filled it and the other has it free: that goes first. */
+static bool free_goes_before_filled(void)
+{
+	uint64_t alike = 0, free_one;
+	struct sim s;
+
+	for (int told = 0; told < 2; told++) {
+		sim_init(&s, 1000);
+		for (int i = 0; i < 2; i++) {
+			sim_add(&s, 768, 0, 450);
+			s.vms[i].wss = 100 * MIB;
+			s.vms[i].unused = told ? (i ? 500 : 250) * MIB : 0;
+		}
+		s.host.available = 20 * MIB;
+		policy_round(&s.policy, &s.host, s.vms, s.n, 1);
+		if (!told)
+			alike = s.vms[1].ideal;
+	}
+	free_one = s.vms[1].ideal;
+	EXPECT(free_one < alike && free_one >= s.vms[1].active, "%llu MiB, alike %llu MiB",
+	       (unsigned long long)(free_one / MIB), (unsigned long long)(alike / MIB));
+	EXPECT(s.vms[0].ideal > alike, "the other %llu MiB, alike %llu MiB",
+	       (unsigned long long)(s.vms[0].ideal / MIB), (unsigned long long)(alike / MIB));
+	return true;
+}
+
 /* Events begin ten rounds in the time of half a one: together they move a target by half a step. */
 static bool events_widen_no_step(void)
 {
@@ -764,6 +790,7 @@ int main(void)
 		{ "the tax divides memory as published", tax_divides_as_published },
 		{ "a working set of nothing is not an unknown one", nothing_is_not_unknown },
 		{ "what is free in the guest is idle", free_memory_is_idle },
+		{ "what is free goes before what is filled", free_goes_before_filled },
 		{ "events widen no step", events_widen_no_step },
 		{ "shares weigh", shares_weigh },
 		{ "memory moves from the idle to the busy guest and back",
