@@ -6,6 +6,7 @@
 daemon=$PF_CTL/pagefoldd
 log=/tmp/pagefoldd.log
 metrics=/tmp/metrics.prom
+record=/run/pagefold/record.jsonl
 guests=(o1 o2 o3 o4)
 RAM=768
 JOB=480		# MiB that a guest uses for a while
@@ -29,6 +30,7 @@ start_daemon()
 	[host]
 	interval_ms = 1000
 	metrics = $metrics
+	record_s = 2
 	[policy]
 	spike_percent = 100
 	step_percent = 10
@@ -44,22 +46,34 @@ stop_daemon()
 	kill -TERM "$pid" && wait "$pid" && rm -f $metrics
 }
 
+# start_guest NAME: one with our driver, to which the device allows to give back before the guest runs out of memory.
 start_guest()
 {
-	pf-guest start "$1" --memory ${RAM}M --work rewrite --work-mb 100 --seed "${1#o}" \
+	pf-guest start "$1" --memory ${RAM}M --work rewrite --work-mb 100 --pause 200 --seed "${1#o}" \
+		--kernel host --modules pagefold_balloon -- -device virtio-balloon-device,deflate-on-oom=on
+}
+
+# The same as people have it without Pagefold: the driver in the kernel, a device by its defaults.
+start_stock()
+{
+	pf-guest start "$1" --memory ${RAM}M --work rewrite --work-mb 100 --pause 200 --seed "${1#s}" \
 		--modules virtio_mmio,virtio_balloon -- -device virtio-balloon-device
 }
 
-# All guests, one after the other, for side by side none may be up in time; the module and the daemon.
-start_all()
+# One after the other, for side by side none may be up in time.
+start_guests_of()
 {
 	local name
 
-	swap_on || return 1
-	for name in "${guests[@]}"; do
+	for name; do
 		start_guest "$name" || return 1
 	done
-	pf_load && pf_set cpu_percent 10 && pf_set wss_period_ms 5000 && pf_set run 1 && start_daemon &&
+}
+
+# The module and the daemon, which find the guests.
+manage_all()
+{
+	pf_load && pf_set cpu_percent 10 && pf_set wss_period_ms 1000 && pf_set run 1 && start_daemon &&
 		until_true balloons_answer ${#guests[@]}
 }
 
