@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The demo's part in the virtual host: guests, table, checksums, removal of the module under them.
 #
-# Lines that begin with == are progress for scripts/demo, one that begins with "failed: " is why
-# this ended. The first argument is 1 when the table may be drawn over itself.
+# Then it gives way to four larger guests, which are promised more than there is. What it prints: see demo.lib.sh.
 set -u
-redraw=${1:-0}
+. /files/demo.lib.sh
 pagefold=/sys/kernel/pagefold
 guests=(idle cache rewrite)
 ram=256		# MiB of each guest: room for its kernel and for the work
@@ -15,20 +14,6 @@ limit=150	# seconds for them
 # Percent of one CPU. The default, auto, sinks to 2 when little is left to find; of a CPU that may be
 # emulated here that is too little to watch.
 budget=50
-every=5		# seconds between tables: less often where each stays in a log
-[ "$redraw" = 1 ] && every=1
-drawn=0
-
-tell()
-{
-	echo "== $*"
-}
-
-fail()
-{
-	echo "failed: $*"
-	exit 1
-}
 
 start_guests()
 {
@@ -74,11 +59,6 @@ anonymous_bytes()
 	echo $((sum * 1024))
 }
 
-mib()
-{
-	awk -v bytes="$1" 'BEGIN { printf "%.1f", bytes / 1048576 }'
-}
-
 table()
 {
 	local text
@@ -92,11 +72,7 @@ table()
 			"$(<"$pagefold/cpu_percent_now")"
 		"$PF_CTL/pagefoldctl" status
 	) || fail "pagefoldctl status ended with status $?"
-	if [ "$redraw" = 1 ]; then
-		[ "$drawn" = 0 ] || printf '\033[%dA\033[J' "$drawn"
-		drawn=$(wc -l <<<"$text")
-	fi
-	printf '%s\n' "$text"
+	draw "$text"
 }
 
 fold()
@@ -161,4 +137,8 @@ tell "guest rewrite wrote $((($(pf-guest rounds rewrite) - rounds) * 64)) pages 
 rmmod pagefold || fail "rmmod pagefold"
 tell "pagefold.ko is removed, the guests run on"
 verify "without the module"
+for g in "${guests[@]}"; do
+	pf-guest kill "$g"
+done
+bash /files/demo-overcommit.sh "$redraw" || exit 1
 echo "saved $(mib "$saved") MiB of $(mib "$before") MiB ($((100 * saved / before)) %)"
