@@ -153,7 +153,7 @@ with_ksm_and_static_balloons()
 	pf-guest stop o1 && start_stock s1 && guests=(o2 o3 o4) || return 1
 	until_true balloons_answer 4 && set_all $STATIC s1 "${guests[@]}" && stop_daemon && pf_unload || return 1
 	echo 5000 >/sys/kernel/mm/ksm/pages_to_scan && echo 1 >/sys/kernel/mm/ksm/run || return 1
-	until_true ksm_saves 16 || return 1
+	until_true ksm_saves 4 || return 1
 	began=${EPOCHREALTIME/.}
 	got=$(pf-guest waste s1 $JOB 2>/dev/null) || got=0
 	note "with KSM and static balloons: a job got $got of $JOB MiB, after $(((${EPOCHREALTIME/.} - began) / 1000)) ms"
