@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -208,14 +209,29 @@ int process_of_thread(const char *sysroot, int tid)
 	return pid;
 }
 
+/* Return: to be freed, and how long it is; NULL when there is none. */
+static char *process_cmdline(const char *sysroot, int pid, size_t *len)
+{
+	char *cmdline = malloc(CMDLINE_MAX);
+	ssize_t n = cmdline ? process_read(sysroot, pid, "cmdline", cmdline, CMDLINE_MAX) : -1;
+
+	if (n > 0) {
+		*len = n;
+		return cmdline;
+	}
+	free(cmdline);
+	return NULL;
+}
+
 void process_vm_name(const char *sysroot, int pid, char name[PF_NAME_MAX + 1])
 {
-	static char cmdline[CMDLINE_MAX];
-	char comm[64];
+	size_t len;
+	char *cmdline = process_cmdline(sysroot, pid, &len), comm[64];
+	bool found = cmdline && cmdline_guest_name(cmdline, len, name);
 	ssize_t n;
 
-	n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
-	if (n > 0 && cmdline_guest_name(cmdline, n, name))
+	free(cmdline);
+	if (found)
 		return;
 	n = process_read(sysroot, pid, "comm", comm, sizeof(comm));
 	if (n > 1) {
@@ -228,18 +244,22 @@ void process_vm_name(const char *sysroot, int pid, char name[PF_NAME_MAX + 1])
 
 bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX])
 {
-	static char cmdline[CMDLINE_MAX];
-	ssize_t n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
+	size_t len;
+	char *cmdline = process_cmdline(sysroot, pid, &len);
+	bool found = cmdline && cmdline_qmp_path(cmdline, len, path);
 
-	return n > 0 && cmdline_qmp_path(cmdline, n, path);
+	free(cmdline);
+	return found;
 }
 
 bool process_libvirt_uuid(const char *sysroot, int pid, char uuid[UUID_TEXT_SIZE])
 {
-	static char cmdline[CMDLINE_MAX];
-	ssize_t n = process_read(sysroot, pid, "cmdline", cmdline, sizeof(cmdline));
+	size_t len;
+	char *cmdline = process_cmdline(sysroot, pid, &len);
+	bool found = cmdline && cmdline_libvirt_uuid(cmdline, len, uuid);
 
-	return n > 0 && cmdline_libvirt_uuid(cmdline, n, uuid);
+	free(cmdline);
+	return found;
 }
 
 static bool fd_is_kvm(int dir, const char *fd, bool device)

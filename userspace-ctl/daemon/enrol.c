@@ -16,12 +16,14 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "config.h"
 #include "daemon.h"
 #include "process.h"
 #include "sysfs.h"
 
 #define DEFAULT_DOMAIN "default"
+#define ENROL_MS	200
 
 static bool is_registered(const char *sysroot, int pid)
 {
@@ -31,10 +33,18 @@ static bool is_registered(const char *sysroot, int pid)
 	return !access(path, F_OK);
 }
 
-static void enrol(const char *sysroot, int pid)
+/* Its name is in its memory, and the module looks at that as well: both wait where it hangs. */
+struct newcomer {
+	const char *sysroot;	/* of the command line: it stays */
+	int pid;
+};
+
+static void enrol(void *what)
 {
 	static const struct errno_text meanings[] = { { 0 } };
-	struct registration r = { 0 };
+	const struct newcomer *new = what;
+	const char *sysroot = new->sysroot;
+	struct registration r = { .pid = new->pid };
 	char line[REGISTRATION_LINE_MAX], path[PATH_MAX];
 	struct err e;
 	int rc;
@@ -46,18 +56,36 @@ static void enrol(const char *sysroot, int pid)
 	}
 	if (!*r.domain)
 		snprintf(r.domain, sizeof(r.domain), "%s", DEFAULT_DOMAIN);
-	r.pid = pid;
-	process_vm_name(sysroot, pid, r.name);
+	process_vm_name(sysroot, r.pid, r.name);
 	registration_format(&r, line, sizeof(line));
 	rc = sysfs_write(sysroot, "register", line, meanings, &e);
 	if (rc && rc != EEXIST && rc != ESRCH)
 		tell(NULL, LOG_WARNING, "%s", e.text);
 }
 
+static void enrol_aside(const char *sysroot, int pid)
+{
+	struct newcomer *new = calloc(1, sizeof(*new));
+	struct aside *a = NULL;
+
+	if (new) {
+		*new = (struct newcomer){ sysroot, pid };
+		a = aside_new(enrol, free, new);
+	}
+	if (!a) {
+		tell(NULL, LOG_WARNING, "process %d is not registered: too many VMs hang", pid);
+		free(new);
+		return;
+	}
+	/* The round that follows is to know it, if that is possible. */
+	aside_is_over(a, ENROL_MS);
+	aside_leave(a);
+}
+
 static void enrol_unknown(const char *sysroot, int pid)
 {
 	if (pid && !is_registered(sysroot, pid) && process_has_kvm(sysroot, pid, false))
-		enrol(sysroot, pid);
+		enrol_aside(sysroot, pid);
 }
 
 void enrol_one(const char *sysroot, int tid)

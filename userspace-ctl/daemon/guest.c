@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "arith.h"
+#include "aside.h"
 #include "guest.h"
 #include "process.h"
 #include "size.h"
@@ -32,6 +33,7 @@
 #define VMM_MOST	(256ull << 20)
 /* What a balloon took stays taken while its monitor is connected again. */
 #define ANSWER_KEPT_MS	30000
+#define SEARCH_MS	200	/* which even a busy machine needs seldom */
 #define PAGE_RETRY_MS	1000
 #define PAGE_RETRY_MOST	6	/* doublings: a minute */
 
@@ -89,15 +91,70 @@ int guest_write(const struct guest *g, const struct surroundings *s, const char 
 	return rc;
 }
 
+/* Where a VM's monitor is, as its command line says; to read that waits for who holds its memory. */
+struct search {
+	struct aside *aside;
+	const char *sysroot;	/* of the command line: it stays */
+	int pid;
+	char path[QMP_PATH_MAX], uuid[UUID_TEXT_SIZE];
+};
+
+static void search_work(void *what)
+{
+	struct search *w = what;
+
+	if (!process_qmp_path(w->sysroot, w->pid, w->path))
+		process_libvirt_uuid(w->sysroot, w->pid, w->uuid);
+}
+
+static void search_end(struct guest *g)
+{
+	if (g->search)
+		aside_leave(g->search->aside);
+	g->search = NULL;
+}
+
+static void search_begin(struct guest *g, const struct surroundings *s)
+{
+	struct search *w = calloc(1, sizeof(*w));
+
+	search_end(g);
+	if (!w)
+		return;
+	w->sysroot = s->sysroot;
+	w->pid = g->pid;
+	w->aside = aside_new(search_work, free, w);
+	if (w->aside) {
+		g->search = w;
+		return;
+	}
+	free(w);
+	tell(g, LOG_WARNING, "its monitor is not looked for: too many VMs hang");
+}
+
+/* Use what was found; a VM that hangs has no monitor as yet. */
+static void search_look(struct guest *g, const struct surroundings *s)
+{
+	struct search *w = g->search;
+
+	if (!w || !aside_is_over(w->aside, SEARCH_MS))
+		return;
+	if (*w->path || !*w->uuid)
+		link_use(&g->link, w->path, false);
+	else if (!link_use_libvirt(&g->link, s->virt, w->uuid))
+		tell(g, LOG_WARNING, "its monitor is libvirt's: this build has no libvirt");
+	search_end(g);
+}
+
 static void find_monitor(struct guest *g, const struct surroundings *s)
 {
-	char path[QMP_PATH_MAX] = "", uuid[UUID_TEXT_SIZE];
-
-	if (*g->conf.qmp || process_qmp_path(s->sysroot, g->pid, path) ||
-	    !process_libvirt_uuid(s->sysroot, g->pid, uuid))
-		link_use(&g->link, *g->conf.qmp ? g->conf.qmp : path, *g->conf.qmp);
-	else if (!link_use_libvirt(&g->link, s->virt, uuid))
-		tell(g, LOG_WARNING, "its monitor is libvirt's: this build has no libvirt");
+	if (*g->conf.qmp) {
+		search_end(g);
+		link_use(&g->link, g->conf.qmp, true);
+		return;
+	}
+	search_begin(g, s);
+	search_look(g, s);
 }
 
 void guest_configure(struct guest *g, const struct surroundings *s)
@@ -150,6 +207,7 @@ struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
 
 void guest_free(struct guest *g)
 {
+	search_end(g);
 	link_close(&g->link);
 	free(g);
 }
@@ -387,6 +445,7 @@ bool guest_observe(struct guest *g, const struct surroundings *s)
 	g->shared = (folded + zero) * 4096;
 	g->swapped = s->swapping ? vmm_swapped(s->sysroot, g->pid) : 0;
 	g->link.paused = g->given.paused;
+	search_look(g, s);
 	if (!s->dry_run)
 		link_poll(&g->link, s->now_ms);
 	if (!g->conf.balloon && link_has_monitor(&g->link))

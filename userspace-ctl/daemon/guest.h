@@ -20,6 +20,7 @@ struct guest {
 	uid_t uid;
 	struct vm_conf conf;
 	struct link link;
+	struct search *search;		/* for its monitor, that is not over */
 	struct policy_vm policy;
 	struct ladder ladder;
 	struct ladder_step step;	/* what this round is to do */

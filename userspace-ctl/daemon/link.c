@@ -11,7 +11,6 @@
  * loop and costs its own connection when it breaks a limit, so no other VM notices.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,63 +19,36 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "link.h"
 
 #define PIECE		4096
 #define STATS_EVERY_S	5
 #define FDS_KEPT	32ul
-#define STACK_BYTES	(128 * 1024)
 #define AT_ONCE_MS	20	/* how long a round waits for a connection; a local one takes less */
-#define ATTEMPTS_MAX	64	/* that hang */
 #define RETRY_MS	1000
 #define RETRY_MOST	6	/* doublings: a minute */
 /* How long a peer must behave before its failures are forgotten: to greet well is easy. */
 #define GOOD_MS		60000
 
 struct attempt {
-	pthread_cond_t wake;
+	struct aside *aside;
 	struct link link;	/* as it was */
 	uint64_t began_ms;
-	bool over, waited, told;
-	bool left;		/* nobody wants it any more, and its thread frees it */
+	bool told;
 	int fd;			/* or -errno, and why: */
 	struct err why;
 };
 
-/* Of all attempts, for they are few and short. */
-static pthread_mutex_t attempts_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned int attempts;
-
-static void attempt_free(struct attempt *a)
+static void attempt_drop(void *what)
 {
+	struct attempt *a = what;
+
 	if (a->fd >= 0)
 		close(a->fd);
-	pthread_cond_destroy(&a->wake);
 	free(a);
-}
-
-/* Whoever asked for it does not want it any more. */
-static void attempt_leave(struct attempt *a)
-{
-	bool over;
-
-	pthread_mutex_lock(&attempts_lock);
-	over = a->over;
-	a->left = true;
-	pthread_mutex_unlock(&attempts_lock);
-	if (over)
-		attempt_free(a);
-}
-
-uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000 + 1;
 }
 
 void link_init(struct link *l, sd_event *loop, int pid, uid_t uid)
@@ -103,7 +75,7 @@ void link_close(struct link *l)
 	qmp_free(l->qmp);
 	l->qmp = NULL;
 	if (l->attempt)
-		attempt_leave(l->attempt);
+		aside_leave(l->attempt->aside);
 	l->attempt = NULL;
 	l->ready_ms = 0;
 	virt_vm_free(l->virt);
@@ -336,75 +308,28 @@ static int connect_to(const struct link *l, struct err *e)
 	return fd;
 }
 
-static void *work(void *arg)
+static void attempt_work(void *what)
 {
-	struct attempt *a = arg;
-	int fd = connect_to(&a->link, &a->why);
-	bool left;
+	struct attempt *a = what;
 
-	pthread_mutex_lock(&attempts_lock);
-	a->fd = fd;
-	a->over = true;
-	left = a->left;
-	attempts--;
-	pthread_cond_signal(&a->wake);
-	pthread_mutex_unlock(&attempts_lock);
-	if (left)
-		attempt_free(a);
-	return NULL;
+	a->fd = connect_to(&a->link, &a->why);
 }
 
 /* Return: NULL without memory, or when too many hang. */
 static struct attempt *attempt_new(const struct link *l, uint64_t now_ms)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
-	pthread_condattr_t clock;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int rc = EAGAIN;
 
 	if (!a)
 		return NULL;
 	a->link = *l;
 	a->began_ms = now_ms;
 	a->fd = -1;
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&a->wake, &clock);
-	pthread_condattr_destroy(&clock);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_mutex_lock(&attempts_lock);
-	if (attempts < ATTEMPTS_MAX)
-		rc = pthread_create(&thread, &attr, work, a);
-	attempts += !rc;
-	pthread_mutex_unlock(&attempts_lock);
-	pthread_attr_destroy(&attr);
-	if (!rc)
+	a->aside = aside_new(attempt_work, attempt_drop, a);
+	if (a->aside)
 		return a;
-	attempt_free(a);
+	free(a);
 	return NULL;
-}
-
-/* Return: whether it is over; once it gets a moment for that. */
-static bool attempt_wait(struct attempt *a)
-{
-	struct timespec until;
-	bool over;
-	int rc = 0;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += AT_ONCE_MS * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&attempts_lock);
-	while (!a->over && !a->waited && !rc)
-		rc = pthread_cond_timedwait(&a->wake, &attempts_lock, &until);
-	a->waited = true;
-	over = a->over;
-	pthread_mutex_unlock(&attempts_lock);
-	return over;
 }
 
 /* Return: a socket; -EINPROGRESS when that is not known yet; or -errno, with why it failed. */
@@ -418,7 +343,7 @@ static int connected(struct link *l, uint64_t now_ms)
 	if (!a)
 		return err_set(&l->why, -ENOMEM, "no thread to connect it: too many paths hang");
 	l->attempt = a;
-	if (!attempt_wait(a)) {
+	if (!aside_is_over(a->aside, AT_ONCE_MS)) {
 		if (!a->told && now_ms >= a->began_ms + QMP_ANSWER_MS) {
 			err_set(&l->why, -ETIMEDOUT, "%s: its file system does not answer",
 				l->path);
@@ -432,7 +357,7 @@ static int connected(struct link *l, uint64_t now_ms)
 		l->why = a->why;
 	l->attempt = NULL;
 	a->fd = -1;
-	attempt_free(a);
+	aside_leave(a->aside);
 	return fd;
 }
 

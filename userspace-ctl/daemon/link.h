@@ -10,6 +10,7 @@
 
 #include "qmp.h"
 #include "process.h"
+#include "timer.h"
 #include "virt.h"
 
 struct attempt;
@@ -84,7 +85,5 @@ const char *link_text(const struct link *l);
 
 /* The monitor's facts, or NULL when there is no connection that is ready. */
 const struct qmp_facts *link_facts(const struct link *l);
-
-uint64_t clock_ms(void);
 
 #endif

@@ -4,7 +4,7 @@
 #   make fuzz-daemon [FUZZ_SECONDS=3600]    libFuzzer over its parsers, wants clang
 #   make test-libvirt                       with guests of a real libvirtd, under TCG: minutes
 
-daemon_pure := policy ladder qmp conf vmm given timer uevent pager
+daemon_pure := policy ladder qmp conf vmm given timer uevent pager aside
 # libvirt itself is loaded when the first guest needs it: built in when its headers are there.
 comma := ,
 HAVE_LIBVIRT := $(shell pkg-config --exists libvirt 2>/dev/null && echo y)

@@ -32,3 +32,11 @@ void timer_hasten(sd_event_source *timer, uint64_t us)
 		return;
 	timer_set(timer, us);
 }
+
+uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000 + 1;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When the next round is due.
+ * When the next round is due, and what time it is.
  */
 #ifndef PF_TIMER_H
 #define PF_TIMER_H
@@ -23,5 +23,8 @@ void timer_set(sd_event_source *timer, uint64_t us);
  * A round that is due earlier stays so: whoever asks again and again must not put it off.
  */
 void timer_hasten(sd_event_source *timer, uint64_t us);
+
+/* The time, by a clock that nobody sets; never 0, which stands for never. */
+uint64_t clock_ms(void);
 
 #endif

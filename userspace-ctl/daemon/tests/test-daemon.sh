@@ -228,6 +228,35 @@ a_path_that_hangs_holds_up_nobody()
 		expect [ "$(grep -c 'does not answer' "$root/log")" = 1 ] && stop_daemon
 }
 
+# hang NAME: what /proc tells of its memory comes from a pipe that nobody writes to, as behind a lock.
+hang()
+{
+	local proc
+
+	proc=$(dir_of "$1") && proc=$root/proc/${proc##*/} && mv "$proc/cmdline" "$root/$1.cmdline" &&
+		mkfifo "$proc/cmdline"
+}
+
+# With everything else of it looked at: idle-0 is registered, idle-1 is to be; and so are two that do not hang.
+a_vm_that_hangs_holds_up_nobody()
+{
+	local i dir away=()
+
+	with_metrics
+	start_vms idle 4 1024 900 && hang idle-0 && hang idle-1 || return 1
+	for i in 1 2; do
+		dir=$(dir_of idle-$i) && away+=("${dir##*/}") && mv "$dir" "$root/away-$i" || return 1
+	done
+	dir=$(dir_of idle-0)
+	start_daemon
+	until_true enrolled "${away[1]}" && until_true above idle-3 balloon_bytes 30 && until_true more_rounds 20 &&
+		expect said_not 'idle-0.*monitor connected' && ! enrolled "${away[0]}" || return 1
+	cat "$root/idle-0.cmdline" >"$root/proc/${dir##*/}/cmdline"
+	cat "$root/idle-1.cmdline" >"$root/proc/${away[0]}/cmdline"
+	until_true said 'idle-0.*monitor connected' && until_true above idle-0 balloon_bytes 30 &&
+		until_true enrolled "${away[0]}" && stop_daemon
+}
+
 foreign_socket_is_refused()
 {
 	start_vms honest 1 512 400 && start_vms foreign 1 512 400 || return 1
@@ -1043,7 +1072,8 @@ samples_apart()
 tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back
 	memory_comes_back_after_a_restart limits_outlive_the_daemon liars_are_remembered
 	rungs_add_up_to_what_was_freed idle_is_not_unknown hand_set_is_kept hand_set_meanwhile_is_kept
-	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
+	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody
+	a_vm_that_hangs_holds_up_nobody foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck
 	paging_brings_it_to_its_target paging_for_nothing_is_left all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What may hang is done aside: in a thread of its own, which is left to itself when it does.
+ *
+ * A path that a VM's user chose may lead to a file system of his that never answers, and what /proc
+ * tells of a process's memory waits for a lock that a hung process may hold for ever. Neither can be
+ * given a time limit. So a round waits for a moment, goes on without, and looks again later.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "aside.h"
+
+#define STACK_BYTES	(128 * 1024)
+#define THREADS_MAX	64	/* that hang */
+
+struct aside {
+	pthread_cond_t wake;
+	void (*work)(void *what);
+	void (*drop)(void *what);
+	void *what;
+	bool over, waited;
+	bool left;	/* nobody wants it any more, and its thread frees it */
+};
+
+/* Of all, for they are few and short. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int threads;
+
+static void aside_free(struct aside *a)
+{
+	a->drop(a->what);
+	pthread_cond_destroy(&a->wake);
+	free(a);
+}
+
+static void *run(void *arg)
+{
+	struct aside *a = arg;
+	bool left;
+
+	a->work(a->what);
+	pthread_mutex_lock(&lock);
+	a->over = true;
+	left = a->left;
+	threads--;
+	pthread_cond_signal(&a->wake);
+	pthread_mutex_unlock(&lock);
+	if (left)
+		aside_free(a);
+	return NULL;
+}
+
+static int start(struct aside *a)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc = -1;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_mutex_lock(&lock);
+	if (threads < THREADS_MAX)
+		rc = pthread_create(&thread, &attr, run, a);
+	threads += !rc;
+	pthread_mutex_unlock(&lock);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+struct aside *aside_new(void (*work)(void *), void (*drop)(void *), void *what)
+{
+	struct aside *a = calloc(1, sizeof(*a));
+	pthread_condattr_t clock;
+
+	if (!a)
+		return NULL;
+	*a = (struct aside){ .work = work, .drop = drop, .what = what };
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->wake, &clock);
+	pthread_condattr_destroy(&clock);
+	if (!start(a))
+		return a;
+	pthread_cond_destroy(&a->wake);
+	free(a);
+	return NULL;
+}
+
+bool aside_is_over(struct aside *a, unsigned int wait_ms)
+{
+	struct timespec until;
+	bool over;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += wait_ms % 1000 * 1000000;
+	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&lock);
+	while (!a->over && !a->waited && !rc)
+		rc = pthread_cond_timedwait(&a->wake, &lock, &until);
+	a->waited = true;
+	over = a->over;
+	pthread_mutex_unlock(&lock);
+	return over;
+}
+
+void aside_leave(struct aside *a)
+{
+	bool over;
+
+	pthread_mutex_lock(&lock);
+	over = a->over;
+	a->left = true;
+	pthread_mutex_unlock(&lock);
+	if (over)
+		aside_free(a);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What may hang is done aside: in a thread of its own, which is left to itself when it does.
+ */
+#ifndef PF_ASIDE_H
+#define PF_ASIDE_H
+
+#include <stdbool.h>
+
+struct aside;
+
+/**
+ * aside_new() - begin something
+ * @work: does it, with @what
+ * @drop: frees @what, when nobody wants it any more
+ * @what: nobody else's until it is over
+ *
+ * Return: NULL without memory, or when too many hang; @what is the caller's still.
+ */
+struct aside *aside_new(void (*work)(void *), void (*drop)(void *), void *what);
+
+/**
+ * aside_is_over() - whether it is done
+ * @a: what was begun
+ * @wait_ms: how long it gets when it is asked for the first time
+ */
+bool aside_is_over(struct aside *a, unsigned int wait_ms);
+
+/* Nobody waits for it any more: @what is dropped now or when it is over. */
+void aside_leave(struct aside *a);
+
+#endif
