@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host takes VMs' memory: in a thread, because that may wait for a disk.
+ * The host takes VMs' memory: in threads, because that may wait for a disk.
  *
  * A VM that has a cgroup to itself is asked for memory through memory.reclaim, where the kernel
  * picks what was used least. Elsewhere that would take from its neighbours, so the VM's own pages
  * are named with process_madvise(), a stretch at a time, round and round.
  *
- * The thread takes VMs in the order in which they came, so that one whose pages go to a slow disk
- * costs the others time and not their turn.
+ * VMs are taken in the order in which they came, one after the other, for they share the disk. But
+ * one that hangs must not keep the others: what takes too long gets its thread to itself.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +26,7 @@
 #include "arith.h"
 #include "memory.h"
 #include "pager.h"
+#include "timer.h"
 #include "vmm.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
@@ -38,15 +39,25 @@
 #define MADV_PAGEOUT	21
 #endif
 
-/* Those from collected to worked are done, those from there to added are waited for. */
+#define SLOW_MS		2000	/* and the next VM does not wait for this one any longer */
+#define THREADS_MAX	8
+#define END_MS		1000
+
+struct job {
+	enum { JOB_NONE, JOB_WAITS, JOB_RUNS, JOB_DONE } state;
+	uint64_t order, began_ms;
+	struct pager_done done;
+};
+
 struct pager {
 	const char *sysroot;
-	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake;	/* there is a job, or the end */
+	pthread_cond_t gone;	/* a thread */
 	bool end;
-	size_t added, worked, collected;
-	struct pager_done ring[PAGER_ROOM];
+	unsigned int threads, idle;
+	uint64_t order;
+	struct job jobs[PAGER_ROOM];
 };
 
 /* The directory of the cgroup of version 2 that a process is in. */
@@ -233,93 +244,166 @@ out:
 	close(pidfd);
 }
 
+/* The one of that state that came first. */
+static struct job *first(struct pager *p, int state)
+{
+	struct job *found = NULL;
+
+	for (size_t i = 0; i < PAGER_ROOM; i++) {
+		struct job *j = &p->jobs[i];
+
+		if ((int)j->state == state && (!found || j->order < found->order))
+			found = j;
+	}
+	return found;
+}
+
+static void do_job(struct pager *p, struct job *j)
+{
+	struct pager_done now = j->done;
+
+	j->state = JOB_RUNS;
+	j->began_ms = clock_ms();
+	pthread_mutex_unlock(&p->lock);
+	take(p->sysroot, &now);
+	pthread_mutex_lock(&p->lock);
+	j->done = now;
+	j->state = JOB_DONE;
+}
+
+/* A thread that comes back from a job that hung ends when another is there for the next. */
 static void *work(void *arg)
 {
 	struct pager *p = arg;
-	struct pager_done now;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->end) {
-		if (p->worked == p->added) {
-			pthread_cond_wait(&p->wake, &p->lock);
+	while (!p->end && !p->idle) {
+		struct job *j = first(p, JOB_WAITS);
+
+		if (j) {
+			do_job(p, j);
 			continue;
 		}
-		now = p->ring[p->worked % PAGER_ROOM];
-		pthread_mutex_unlock(&p->lock);
-		take(p->sysroot, &now);
-		pthread_mutex_lock(&p->lock);
-		p->ring[p->worked++ % PAGER_ROOM] = now;
+		p->idle++;
+		pthread_cond_wait(&p->wake, &p->lock);
+		p->idle--;
 	}
+	p->threads--;
+	pthread_cond_signal(&p->gone);
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
+}
+
+static int add_thread(struct pager *p)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&thread, &attr, work, p);
+	pthread_attr_destroy(&attr);
+	p->threads += !rc;
+	return rc;
+}
+
+/* Whoever waits does so for one that is slow, but not for one that hangs. */
+static void hasten(struct pager *p)
+{
+	uint64_t now = clock_ms();
+
+	if (p->idle || p->threads == THREADS_MAX || !first(p, JOB_WAITS))
+		return;
+	for (size_t i = 0; i < PAGER_ROOM; i++)
+		if (p->jobs[i].state == JOB_RUNS && now - p->jobs[i].began_ms < SLOW_MS)
+			return;
+	add_thread(p);
 }
 
 struct pager *pager_new(const char *sysroot)
 {
 	struct pager *p = calloc(1, sizeof(*p));
-	pthread_attr_t attr;
-	int rc;
+	pthread_condattr_t clock;
 
 	if (!p)
 		return NULL;
 	p->sysroot = sysroot;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	rc = pthread_create(&p->thread, &attr, work, p);
-	pthread_attr_destroy(&attr);
-	if (rc) {
-		free(p);
-		return NULL;
-	}
-	return p;
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->gone, &clock);
+	pthread_condattr_destroy(&clock);
+	if (!add_thread(p))
+		return p;
+	free(p);
+	return NULL;
 }
 
 void pager_free(struct pager *p)
 {
+	struct timespec until;
+	int rc = 0;
+
 	if (!p)
 		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_MS / 1000;
 	pthread_mutex_lock(&p->lock);
 	p->end = true;
-	pthread_cond_signal(&p->wake);
+	pthread_cond_broadcast(&p->wake);
+	while (p->threads && !rc)
+		rc = pthread_cond_timedwait(&p->gone, &p->lock, &until);
 	pthread_mutex_unlock(&p->lock);
-	pthread_join(p->thread, NULL);
-	free(p);
+	/* A thread that hangs still uses it: it ends with the process. */
+	if (!rc)
+		free(p);
 }
 
-static bool is_in(const struct pager *p, int pid)
+/* Return: where to put one more; NULL when there is no room, or the VM has a job already. */
+static struct job *room_for(struct pager *p, int pid)
 {
-	for (size_t i = p->collected; i < p->added; i++)
-		if (p->ring[i % PAGER_ROOM].pid == pid)
-			return true;
-	return false;
+	struct job *room = NULL;
+
+	for (size_t i = 0; i < PAGER_ROOM; i++) {
+		if (p->jobs[i].state == JOB_NONE)
+			room = &p->jobs[i];
+		else if (p->jobs[i].done.pid == pid)
+			return NULL;
+	}
+	return room;
 }
 
 bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64_t cursor)
 {
-	bool taken;
+	struct job *j;
 
 	pthread_mutex_lock(&p->lock);
-	taken = p->added - p->collected < PAGER_ROOM && !is_in(p, pid);
-	if (taken) {
-		p->ring[p->added++ % PAGER_ROOM] = (struct pager_done){
-			.pid = pid, .start = start, .asked = bytes, .cursor = cursor,
+	j = room_for(p, pid);
+	if (j) {
+		*j = (struct job){
+			.state = JOB_WAITS, .order = p->order++,
+			.done = { .pid = pid, .start = start, .asked = bytes, .cursor = cursor },
 		};
 		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return taken;
+	return j;
 }
 
 bool pager_collect(struct pager *p, struct pager_done *done)
 {
-	bool any;
+	struct job *j;
 
 	pthread_mutex_lock(&p->lock);
-	any = p->collected < p->worked;
-	if (any)
-		*done = p->ring[p->collected++ % PAGER_ROOM];
+	hasten(p);
+	j = first(p, JOB_DONE);
+	if (j) {
+		*done = j->done;
+		j->state = JOB_NONE;
+	}
 	pthread_mutex_unlock(&p->lock);
-	return any;
+	return j;
 }

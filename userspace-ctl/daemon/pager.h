@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host takes VMs' memory: in a thread, because that may wait for a disk.
+ * The host takes VMs' memory: in threads, because that may wait for a disk.
  */
 #ifndef PF_PAGER_H
 #define PF_PAGER_H
@@ -34,7 +34,7 @@ struct pager_done {
 /* @sysroot: what stands before /proc and /sys; kept by the caller. Return: NULL without memory. */
 struct pager *pager_new(const char *sysroot);
 
-/* Wait for what is under way and end it; what waits is left. */
+/* End what is under way, but for what hangs, which ends with the process; what waits is left. */
 void pager_free(struct pager *p);
 
 /**
@@ -45,7 +45,8 @@ void pager_free(struct pager *p);
  * @bytes: how much
  * @cursor: where in the VM the last time ended, 0 at first
  *
- * They are done in the order in which they were taken.
+ * They are done in the order in which they were taken, one after the other; but nobody waits for
+ * one that takes longer than some seconds, as long as pager_collect() is called.
  *
  * Return: false when PAGER_ROOM VMs are waited for, or this one is, until it was collected.
  */
@@ -54,7 +55,7 @@ bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64
 /**
  * pager_collect() - take what is done
  * @p: the pager
- * @done: filled with the one that was done first
+ * @done: filled with the one of those that are done that was taken first
  *
  * Return: false when there is none.
  */

@@ -285,6 +285,63 @@ static bool all_wait_in_line(void)
 	return true;
 }
 
+static int start_idler(void)
+{
+	int pid = fork();
+
+	if (pid)
+		return pid;
+	pause();
+	exit(0);
+}
+
+/* What it would be told of its memory comes from a pipe that nobody writes to. */
+static bool hangs(int pid, char path[PATH_MAX])
+{
+	char from[64], to[PATH_MAX];
+
+	snprintf(path, PATH_MAX, "%s/proc/%d", root, pid);
+	EXPECT(!mkdir(path, 0755), "%s: %s", path, strerror(errno));
+	snprintf(from, sizeof(from), "/proc/%d/stat", pid);
+	snprintf(to, sizeof(to), "%s/proc/%d/stat", root, pid);
+	EXPECT(!symlink(from, to), "%s: %s", to, strerror(errno));
+	snprintf(path, PATH_MAX, "%s/proc/%d/maps", root, pid);
+	EXPECT(!mkfifo(path, 0600), "%s: %s", path, strerror(errno));
+	EXPECT(pager_take(pager, pid, vmm_start("", pid), MIB, 0), "process %d is not taken", pid);
+	return true;
+}
+
+/* As many as there may be threads but one: the others are paged, and they too once they go on. */
+static bool one_that_hangs_keeps_nobody(void)
+{
+	int hung[3], fd;
+	char path[3][PATH_MAX];
+	struct pager_done d;
+
+	tree("0::/\n");
+	for (int i = 0; i < 3; i++) {
+		hung[i] = start_idler();
+		if (!hangs(hung[i], path[i]))
+			return false;
+	}
+	for (int round = 0; round < 3; round++) {
+		d = page(MIB, 0);
+		EXPECT(d.pid == vm && !d.error, "process %d, error %d", d.pid, d.error);
+	}
+	for (int i = 0; i < 3; i++) {
+		EXPECT(!pager_take(pager, hung[i], vmm_start("", hung[i]), MIB, 0), "twice");
+		fd = open(path[i], O_WRONLY);
+		close(fd);
+		d = wait_done();
+		EXPECT(d.pid == hung[i] && !d.swapped, "process %d is done, not %d", d.pid, hung[i]);
+		kill(hung[i], SIGKILL);
+		waitpid(hung[i], NULL, 0);
+	}
+	d = page(MIB, 0);
+	EXPECT(d.pid == vm && !d.error, "after that: process %d, error %d", d.pid, d.error);
+	return true;
+}
+
 static bool write_text(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -341,6 +398,7 @@ int main(void)
 		{ "a true cgroup gives way", a_true_cgroup_gives_way },
 		{ "nobody else is touched", nobody_else_is_touched },
 		{ "all wait in line", all_wait_in_line },
+		{ "one that hangs keeps nobody", one_that_hangs_keeps_nobody },
 	};
 	int failed;
 
