@@ -14,7 +14,7 @@
 #include "size.h"
 
 #define WIDTH		900
-#define LEFT		64	/* room for the values */
+#define LEFT		76	/* room for the values */
 #define RIGHT		12
 #define TOP		8
 #define FOOT		34	/* room for the times */
@@ -249,12 +249,13 @@ void chart_print(const struct chart *c, FILE *to)
 		top = fmax(top, series_max(line->series));
 	top = round_top(top, c->percent);
 	print_legend(c, to);
-	fprintf(to, "<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH, TOP + c->height + FOOT);
+	fprintf(to, "<div class=\"wide\"><svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
+		TOP + c->height + FOOT);
 	print_bands(c, to);
 	print_grid(c, top, to);
 	print_times(c, to);
 	for (const struct chart_line *line = c->lines; line->series; line++)
 		print_line(c, line, top, to);
 	print_marks(c, to);
-	fputs("</svg>\n", to);
+	fputs("</svg></div>\n", to);
 }

@@ -23,16 +23,20 @@ static const char style[] =
 	"max-width:980px;margin:2em auto;padding:0 1em}"
 	"h1{font-size:1.6em;margin:0}h2{font-size:1.15em;margin:2em 0 .3em}"
 	"p{margin:.2em 0 .6em}.soft,.legend{color:var(--soft);font-size:.9em}"
-	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.7em;"
+	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:.7em;"
 	"margin:1.2em 0}.tile{background:var(--box);border-radius:8px;padding:.7em .9em}"
-	".tile b{display:block;font-size:1.35em}.legend span{margin-right:1.2em}"
+	".tile b{display:block;font-size:1.35em}.legend span{margin-right:1.2em;"
+	"white-space:nowrap}"
 	".legend i{display:inline-block;width:14px;height:4px;border-radius:2px;margin-right:5px;"
 	"vertical-align:middle}svg{width:100%;height:auto;display:block}"
 	"svg text{font-size:11px;fill:var(--soft)}.grid{stroke:var(--line);fill:none}"
 	"table{border-collapse:collapse;width:100%;font-size:.88em}"
 	"th,td{text-align:left;padding:.25em .6em;border-bottom:1px solid var(--line)}"
 	"td.n,th.n{text-align:right;white-space:nowrap}td.w{white-space:nowrap}"
-	".warn{background:#fff3cd;color:#5c4500;border-radius:8px;padding:.6em .9em}";
+	".warn{background:#fff3cd;color:#5c4500;border-radius:8px;padding:.6em .9em}"
+	/* On a telephone what is wide is moved sideways: shrunk, nobody could read it. */
+	".wide{overflow-x:auto}@media(max-width:640px){.wide svg{min-width:600px}"
+	".wide table{min-width:600px}svg text{font-size:14px}}";
 
 static void print_clock(uint64_t time_ms, FILE *to)
 {
@@ -102,8 +106,9 @@ static void print_head(const struct timeline *t, FILE *to)
 	fputs("</p>\n", to);
 	if (!t->bad_lines)
 		return;
-	fprintf(to, "<p class=\"warn\">%zu lines could not be read and are missing "
-		"here; the first is line %zu: ", t->bad_lines, t->bad_line);
+	fprintf(to, "<p class=\"warn\">%zu line%s could not be read and %s missing "
+		"here; the first is line %zu: ", t->bad_lines, t->bad_lines == 1 ? "" : "s",
+		t->bad_lines == 1 ? "is" : "are", t->bad_line);
 	html_text(t->bad_why, to);
 	fputs("</p>\n", to);
 }
@@ -165,13 +170,13 @@ static void print_rungs(const struct timeline *t, FILE *to)
 		return;
 	fprintf(to, "<h2>What each rung gave back</h2>\n<p class=\"soft\">Sharing: the most that "
 		"it saved at once. Others: all that they freed, added up.</p>\n"
-		"<svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
+		"<div class=\"wide\"><svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
 		(t->rung_count + 1) * 24 + 8);
 	print_bar("share", saved, most, 0, to);
 	for (size_t i = 0; i < t->rung_count; i++)
 		if (strcmp(t->rungs[i].name, "share"))
 			print_bar(t->rungs[i].name, t->rungs[i].freed, most, row++, to);
-	fputs("</svg>\n", to);
+	fputs("</svg></div>\n", to);
 }
 
 static void print_vm(const struct timeline *t, const struct timeline_vm *vm, FILE *to)
@@ -193,8 +198,11 @@ static void print_vm(const struct timeline *t, const struct timeline_vm *vm, FIL
 
 	fputs("<h2>", to);
 	html_text(vm->last.name, to);
-	fprintf(to, " <span class=\"soft\">process %d, domain ", vm->last.pid);
-	html_text(vm->last.domain, to);
+	fprintf(to, " <span class=\"soft\">process %d", vm->last.pid);
+	if (*vm->last.domain) {
+		fputs(", domain ", to);
+		html_text(vm->last.domain, to);
+	}
 	if (vm->last.value[VM_ELIGIBLE])
 		fprintf(to, ", %s of RAM", SIZE_TEXT(vm->last.value[VM_ELIGIBLE]));
 	if (vm->double_paged)
@@ -233,11 +241,11 @@ static void print_moments(const struct timeline *t, FILE *to)
 	if (first)
 		fprintf(to, "<p class=\"soft\">The last %d of %zu.</p>\n", DECISIONS_SHOWN,
 			t->moment_count);
-	fputs("<table><tr><th class=\"n\">after</th><th>who</th><th>what</th>"
+	fputs("<div class=\"wide\"><table><tr><th class=\"n\">after</th><th>who</th><th>what</th>"
 	      "<th class=\"n\">target</th><th class=\"n\">freed</th><th>why</th></tr>\n", to);
 	for (size_t i = first; i < t->moment_count; i++)
 		print_moment(t, &t->moments[i], to);
-	fputs("</table>\n", to);
+	fputs("</table></div>\n", to);
 }
 
 int report_print(const struct timeline *t, FILE *to)
@@ -246,6 +254,9 @@ int report_print(const struct timeline *t, FILE *to)
 	print_tiles(t, to);
 	print_host(t, to);
 	print_rungs(t, to);
+	if (t->moment_count && t->vm_count)
+		fputs("<h2>The guests</h2>\n<p class=\"soft\">Each mark at the foot of a chart is a "
+		      "decision, in its rung's colour; point at it to read why.</p>\n", to);
 	for (size_t i = 0; i < t->vm_count; i++)
 		print_vm(t, &t->vms[i], to);
 	print_moments(t, to);
