@@ -382,20 +382,27 @@ hung_libvirtd_holds_up_nobody()
 	until_true is_whole pf-a && stop_clean
 }
 
+# It takes leave, as when it is updated, or dies: the connection is closed by it or for it.
 restarted_libvirtd_is_found()
 {
+	local signal
+
 	with_libvirt
 	host 4096 3000
 	adopt pf-a
 	start_daemon
-	until_true answers pf-a || return 1
-	kill -KILL "$libvirtd"
-	until_true mute pf-a && until_true said 'pf-a.*monitor: libvirt: ' && rounds_go_on || return 1
-	start_libvirtd
-	host 4096 100
-	until_true is_squeezed pf-a || return 1
-	host 4096 3000
-	until_true is_whole pf-a && stop_clean
+	for signal in TERM KILL; do
+		: >"$root/log"
+		until_true answers pf-a && kill -$signal "$libvirtd" || return 1
+		until_true mute pf-a && until_true said 'pf-a.*monitor: libvirt: ' && rounds_go_on &&
+			until_true gone "$libvirtd" || return 1
+		start_libvirtd
+		host 4096 100
+		until_true is_squeezed pf-a || return 1
+		host 4096 3000
+		until_true is_whole pf-a || return 1
+	done
+	stop_clean
 }
 
 # libvirt waits for an answer of QEMU for ever.
