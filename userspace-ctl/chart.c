@@ -55,28 +55,26 @@ const char *rung_color(const char *name)
 	return "#777";
 }
 
-/* A round number above @value, of which GRID equal parts are round too. */
+/* A round number, @value or above, of which GRID equal parts are round too, in bytes as well. */
 static double round_top(double value, bool percent)
 {
-	double unit = 1, step;
+	static const double parts[] = { 2, 4, 6, 8, 10 };
+	double step = 1;
+	size_t i = 0;
 
 	if (value <= 0)
 		return percent ? 1 : 1 << 20;
 	/* Bytes: round in their own unit; percent: in tens. */
 	if (!percent)
-		while (value / unit >= 1024)
-			unit *= 1024;
-	for (step = unit; step * 10 < value; step *= 10)
-		;
-	while (step / 10 * 40 >= value && step > 1e-3)
+		while (value / step >= 1024)
+			step *= 1024;
+	while (step * 10 < value)
+		step *= 10;
+	while (step >= value && step > 1e-3)
 		step /= 10;
-	for (int i = 1; i <= 10; i++) {
-		static const double parts[] = { 0.4, 0.8, 1, 1.2, 1.6, 2, 4, 6, 8, 10 };
-
-		if (step * parts[i - 1] >= value)
-			return step * parts[i - 1];
-	}
-	return step * 20;
+	while (i + 1 < ARRAY_SIZE(parts) && step * parts[i] < value)
+		i++;
+	return step * parts[i];
 }
 
 static double x_of(const struct chart *c, uint64_t time_ms)

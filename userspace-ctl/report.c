@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -36,7 +37,7 @@ static const char style[] =
 	".warn{background:#fff3cd;color:#5c4500;border-radius:8px;padding:.6em .9em}"
 	/* On a telephone what is wide is moved sideways: shrunk, nobody could read it. */
 	".wide{overflow-x:auto}@media(max-width:640px){.wide svg{min-width:600px}"
-	".wide table{min-width:600px}svg text{font-size:14px}}";
+	".wide table{min-width:760px}svg text{font-size:14px}}";
 
 static void print_clock(uint64_t time_ms, FILE *to)
 {
@@ -77,7 +78,9 @@ static void print_tiles(const struct timeline *t, FILE *to)
 	if (t->total) {
 		print_tile("memory of the host", SIZE_TEXT(t->total), to);
 		snprintf(text, sizeof(text), "%.2f&times;", promised(t) / t->total);
-		print_tile("of it promised as RAM", text, to);
+		/* Which the module tells once it has looked at them. */
+		if (promised(t) > 0)
+			print_tile("of it promised as RAM", text, to);
 		print_tile("most in use", SIZE_TEXT(series_max(&t->host[SERIES_IN_USE])), to);
 		print_tile("most swapped", SIZE_TEXT(series_max(&t->host[SERIES_SWAP])), to);
 	}
@@ -157,24 +160,30 @@ static void print_bar(const char *name, uint64_t bytes, double most, int row, FI
 		104 + width, row * 24 + 16, SIZE_TEXT(bytes));
 }
 
+static bool is_shown(const struct rung *rung)
+{
+	return rung->freed && strcmp(rung->name, "share");
+}
+
 /* Sharing frees all the time without deciding anything: what it has saved at most stands for it. */
 static void print_rungs(const struct timeline *t, FILE *to)
 {
 	double saved = series_max(&t->host[SERIES_SAVED]), most = saved;
-	int row = 1;
+	int row = saved > 0, rows = row;
 
-	for (size_t i = 0; i < t->rung_count; i++)
-		if (t->rungs[i].freed > most)
-			most = t->rungs[i].freed;
-	if (most <= 0)
+	for (size_t i = 0; i < t->rung_count; i++) {
+		rows += is_shown(&t->rungs[i]);
+		most = fmax(most, t->rungs[i].freed);
+	}
+	if (!rows)
 		return;
 	fprintf(to, "<h2>What each rung gave back</h2>\n<p class=\"soft\">Sharing: the most that "
 		"it saved at once. Others: all that they freed, added up.</p>\n"
-		"<div class=\"wide\"><svg viewBox=\"0 0 900 %zu\" role=\"img\">\n",
-		(t->rung_count + 1) * 24 + 8);
-	print_bar("share", saved, most, 0, to);
+		"<div class=\"wide\"><svg viewBox=\"0 0 900 %d\" role=\"img\">\n", rows * 24 + 8);
+	if (saved > 0)
+		print_bar("share", saved, most, 0, to);
 	for (size_t i = 0; i < t->rung_count; i++)
-		if (strcmp(t->rungs[i].name, "share"))
+		if (is_shown(&t->rungs[i]))
 			print_bar(t->rungs[i].name, t->rungs[i].freed, most, row++, to);
 	fputs("</svg></div>\n", to);
 }
@@ -226,7 +235,7 @@ static void print_moment(const struct timeline *t, const struct moment *m, FILE 
 		fprintf(to, "%s &rarr; ", m->from ? SIZE_TEXT(m->from) : "none");
 		fputs(m->to ? SIZE_TEXT(m->to) : "none", to);
 	}
-	fprintf(to, "</td><td class=\"n\">%s</td><td>", m->has_freed ? SIZE_TEXT(m->freed) : "");
+	fprintf(to, "</td><td class=\"n\">%s</td><td>", m->has_freed && m->freed ? SIZE_TEXT(m->freed) : "");
 	html_text(m->text, to);
 	fputs("</td></tr>\n", to);
 }

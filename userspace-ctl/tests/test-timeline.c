@@ -99,6 +99,39 @@ static bool spike(void)
 	return true;
 }
 
+/* The largest that stands at the axis of a chart of nothing but @value percent. */
+static double top_of(double value)
+{
+	struct point point = { 0, value };
+	struct series s = { &point, 1, 1 };
+	struct chart c = { .to_ms = 1000, .height = 100, .percent = true,
+			   .lines = { { "x", "red", SHAPE_LINE, &s } } };
+	char *text = NULL, *at;
+	double top = 0, label;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	chart_print(&c, to);
+	fclose(to);
+	for (at = text; (at = strstr(at, "\"end\">")); at++)
+		if (sscanf(at, "\"end\">%lf%%", &label) == 1 && label > top)
+			top = label;
+	free(text);
+	return top;
+}
+
+/* But not so far below it that nothing can be seen. */
+static bool nothing_is_above_the_axis(void)
+{
+	for (double value = 0.5; value < 5000; value *= 1.03) {
+		double top = top_of(value);
+
+		/* Labels have three digits. */
+		EXPECT(top >= value * 0.99 && top <= value * 2.01, "%g on an axis to %g", value, top);
+	}
+	return true;
+}
+
 static bool escaping(void)
 {
 	char *text = NULL;
@@ -152,6 +185,7 @@ int main(void)
 		{ "records in order, VMs apart, a cut line skipped", order },
 		{ "lines that are none are counted, files that are none refused", bad_lines },
 		{ "a spike among very many points is drawn", spike },
+		{ "nothing is above the axis", nothing_is_above_the_axis },
 		{ "text becomes HTML that does nothing", escaping },
 		{ "bars of top", bars },
 	};
