@@ -5,62 +5,13 @@
 # shellcheck disable=SC2317  # subtests are called by their names
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guests.lib.sh"
+. "$(dirname "$0")/daemon.lib.sh"
 
-daemon=$PF_CTL/pagefoldd
-[ -x "$daemon" ] || skip_all 'no pagefoldd was built'
-log=/tmp/pagefoldd.log
-conf=/etc/pagefold/pagefoldd.conf
-record=/run/pagefold/record.jsonl
 group=/sys/fs/cgroup/d3
-MIB=$((1024 * 1024))
-pid=
-: >$log
-
-# configure HIGH [SHARE_S]: the host counts as short below so many MiB; all quick, nothing held back. What this
-# host stalls for is not looked at: how busy it is must decide nothing here.
-configure()
-{
-	mkdir -p /etc/pagefold/vm.d
-	cat >$conf <<-END
-	[host]
-	high = $1MiB
-	soft = $(($1 - 20))MiB
-	hard = 20MiB
-	low = 10MiB
-	psi_some_percent = 0
-	psi_full_percent = 0
-	interval_ms = 500
-	record_s = 2
-	metrics = /tmp/metrics.prom
-	[policy]
-	step_percent = 20
-	spike_percent = 100
-	[ladder]
-	share_s = ${2-1}
-	report_s = 0
-	END
-	[ -z "$pid" ] || kill -HUP "$pid"
-}
-
-start_daemon()
-{
-	"$daemon" >>$log 2>&1 &
-	pid=$!
-}
-
-available()
-{
-	awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo
-}
 
 vm()
 {
 	echo "vms/$(pf-guest pid "$1")/$2"
-}
-
-said()
-{
-	grep -q -e "$1" $log
 }
 
 vm_above()
@@ -71,13 +22,6 @@ vm_above()
 vm_is()
 {
 	[ "$(pf_get "$(vm "$1" "$2")" 2>/dev/null)" = "$3" ]
-}
-
-# What rung $2 has given back of guest $1, in MiB, as this daemon counts.
-freed()
-{
-	awk -v key="name=\"$1\",rung=\"$2\"}" 'index($0, key) { mib = int($2 / 1048576) } END { print mib + 0 }' \
-		/tmp/metrics.prom
 }
 
 freed_at_least()
@@ -197,9 +141,7 @@ hand_set_outlives_sigkill()
 
 	pf_set "$(vm d1 target_bytes)" $target || return 1
 	until_true said 'd1 .*target 50MiB: set by hand' || return 1
-	kill -KILL $pid
-	wait $pid 2>/dev/null
-	: >$log
+	kill_daemon
 	start_daemon
 	until_true said 'd1 .*set by hand' && until_true said 'd2 .*monitor connected' || return 1
 	expect vm_is d1 target_bytes $target || return 1
@@ -341,8 +283,7 @@ run_is_recorded()
 
 ends()
 {
-	note "$(awk '/^Private_/ { sum += $2 } END { print sum }' /proc/$pid/smaps_rollup) KiB private," \
-		"$(awk '{ print $14 + $15 }' /proc/$pid/stat) ticks"
+	note_costs
 	kill -TERM $pid && wait $pid && pf-guest stop d1 && pf-guest stop d3 && pf_unload && swapoff /dev/zram0 &&
 		rmdir $group
 }

@@ -14,7 +14,8 @@
  *   grab MIB             the same so fast that on a single CPU nothing else runs meanwhile
  *   work MIB [RATE] [N]  a child that fills memory, RATE MIB a second at most, and checks it N times, 2 if
  *                        not said; working: how far it is, how it ended
- *   thrash MIB GROUP     a child, of the cgroup GROUP, that reads over and over what does not fit; calm ends it
+ *   thrash MIB GROUP [N] a child, of the cgroup GROUP, that reads over and over what does not fit, N pages a
+ *                        millisecond, 8 if not said; calm ends it
  *   shred MIB            memory of which every other page is free, so that those have no neighbour; drop
  *   flagged BIT          how many pages have that bit in /proc/kpageflags
  *   stream               a child that measures bandwidth in slices; streamed: percentiles of its time
@@ -359,10 +360,15 @@ static void working(const char *id)
  * Pages of one word each, which swap in memory keeps for nothing; thousands a second, so that it is pressure in
  * each tenth of a second, however little of it the host gives to the guest.
  */
-static void thrash(const char *id, uint64_t mib, const char *group)
+static void thrash(const char *id, uint64_t mib, char *group)
 {
+	char *rest = strchr(group, ' ');
+	uint64_t few = rest ? strtoull(rest, NULL, 10) : 0;
 	uint64_t i, n = mib * MIB / PAGE, *p;
 
+	if (rest)
+		*rest = 0;
+	few = few ? few : 8;
 	shared->stop = 0;
 	shared->pages = 0;
 	shared->wrong = 0;
@@ -379,7 +385,7 @@ static void thrash(const char *id, uint64_t mib, const char *group)
 	for (i = 0; !shared->stop; i = (i + 1) % n) {
 		shared->wrong += p[i * WORDS] != i + 1;
 		shared->pages++;
-		if (i % 8 == 0)
+		if (i % few == 0)
 			poll(NULL, 0, 1);
 	}
 	_exit(shared->wrong ? 1 : 0);
