@@ -55,7 +55,8 @@ test-daemon: $(OUT)/pagefoldd $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms $(OBJ)/
 	$(Q)daemon/tests/test-daemon.sh $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms \
 		hand_set_is_kept hostile_peers_block_nobody bad_configuration_is_refused \
 		paging_brings_it_to_its_target who_survives_the_end_is_seen_again vms_come_and_go \
-		a_run_can_be_reported who_stands_already_stands there_is_but_one
+		a_run_can_be_reported who_stands_already_stands there_is_but_one \
+		a_vm_that_hangs_holds_up_nobody
 
 # Not one of test's: it wants the machine for itself, and scripts/check has a job for it, which has to know
 # of 4, that it was skipped.
