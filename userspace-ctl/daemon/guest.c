@@ -143,6 +143,8 @@ static void search_look(struct guest *g, const struct surroundings *s)
 		link_use(&g->link, w->path, false);
 	else if (!link_use_libvirt(&g->link, s->virt, w->uuid))
 		tell(g, LOG_WARNING, "its monitor is libvirt's: this build has no libvirt");
+	if (!link_has_monitor(&g->link))
+		g->answered_ms = 0;
 	search_end(g);
 }
 
@@ -177,7 +179,8 @@ void guest_restore(struct guest *g, const struct surroundings *s, const struct g
 	g->told.paused = given->paused;
 	if (!g->conf.balloon && (given->last || given->next || given->paused))
 		find_monitor(g, s);
-	if (link_has_monitor(&g->link))
+	/* Where it is not known yet whether there is one, what it was held to stays meanwhile. */
+	if (link_has_monitor(&g->link) || g->search)
 		g->answered_ms = s->now_ms;
 }
 

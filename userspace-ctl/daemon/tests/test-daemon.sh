@@ -63,13 +63,16 @@ limits_outlive_the_daemon()
 	with_metrics
 	start_vms honest 2 1024 900 || return 1
 	start_daemon
-	until_true below honest-0 target_bytes 890 && until_true above honest-0 balloon_bytes 30 || return 1
+	until_true below honest-0 target_bytes 890 && until_true above honest-0 balloon_bytes 30 &&
+		until_true below honest-1 target_bytes 890 || return 1
 	stop_daemon KILL
+	hang honest-1
 	rm "$root/metrics.prom" "$root/log"
 	host 4096 200
 	start_daemon
 	until_true said 'host soft' && until_true rounds 5 && ! said 'its maximum\|no way to take' &&
-		expect above honest-0 target_bytes 1 && expect below honest-0 target_bytes 890
+		expect above honest-0 target_bytes 1 && expect below honest-0 target_bytes 890 &&
+		expect above honest-1 target_bytes 1 && expect below honest-1 target_bytes 890
 }
 
 liars_are_remembered()
