@@ -229,12 +229,13 @@ static void print_moment(const struct timeline *t, const struct moment *m, FILE 
 		at / 3600, at / 60 % 60, at % 60);
 	html_text(m->pid ? m->name : "host", to);
 	fputs("</td><td class=\"w\">", to);
-	html_text(m->word, to);
+	/* It has what it is to have: its target alone was decided. */
+	html_text(m->has_target && !strcmp(m->word, "none") ? "no rung" : m->word, to);
 	fputs("</td><td class=\"n\">", to);
-	if (m->has_target) {
+	if (m->has_target && m->from != m->to)
 		fprintf(to, "%s &rarr; ", m->from ? SIZE_TEXT(m->from) : "none");
+	if (m->has_target)
 		fputs(m->to ? SIZE_TEXT(m->to) : "none", to);
-	}
 	fprintf(to, "</td><td class=\"n\">%s</td><td>", m->has_freed && m->freed ? SIZE_TEXT(m->freed) : "");
 	html_text(m->text, to);
 	fputs("</td></tr>\n", to);
