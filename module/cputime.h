@@ -3,8 +3,6 @@
 #ifndef PF_CPUTIME_H
 #define PF_CPUTIME_H
 
-#include <linux/jiffies.h>
-#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 
@@ -20,13 +18,14 @@ static inline u64 pf_thread_cpu_ns(void)
 }
 
 /**
- * pf_cpu_used_ns() - the most that a piece of work can have run
- * @wall_ns: from its begin to its end
- * @cpu_ns: what pf_thread_cpu_ns() grew by meanwhile
+ * pf_thread_cpu_now_ns() - what this thread has run until now
+ *
+ * Context: may sleep. Who is scheduled is counted first, even where nobody else wants to run.
  */
-static inline u64 pf_cpu_used_ns(u64 wall_ns, u64 cpu_ns)
+static inline u64 pf_thread_cpu_now_ns(void)
 {
-	return min_t(u64, wall_ns, cpu_ns + TICK_NSEC);
+	schedule();
+	return pf_thread_cpu_ns();
 }
 
 #endif /* PF_CPUTIME_H */

@@ -61,6 +61,7 @@ struct pf_wss_sample {
 /**
  * struct pf_wss_thread - the sampling thread and its room to work in
  * @task: the thread
+ * @cpu_ns: what it had run when it was done with the VM before
  * @snap: the page that is looked at
  * @folio: its folio, with a reference; NULL if there is no page
  * @huge: address of the huge page that was armed last, with @active
@@ -69,6 +70,7 @@ struct pf_wss_sample {
  */
 struct pf_wss_thread {
 	struct task_struct *task;
+	u64 cpu_ns;
 	struct pf_snapshot snap;
 	struct folio *folio;
 	unsigned long huge;
@@ -396,7 +398,7 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 {
 	struct pf_wss_round round = {};
 	struct pf_wss *wss = &vm->wss;
-	u64 begin_ns = ktime_get_ns(), cpu_ns = pf_thread_cpu_ns(), end_ns, used_ns;
+	u64 end_ns, used_ns, cpu_ns;
 	bool late = false;
 
 	if (pf_vm_get_users(vm)) {
@@ -406,7 +408,10 @@ static void pf_wss_turn(struct pf_wss_thread *thread, struct pf_vm *vm)
 		pf_vm_put_users(vm);
 	}
 	end_ns = ktime_get_ns();
-	used_ns = pf_cpu_used_ns(end_ns - begin_ns, pf_thread_cpu_ns() - cpu_ns);
+	/* With what it took to get here since the turn before, or nobody's budget has that. */
+	cpu_ns = pf_thread_cpu_now_ns();
+	used_ns = cpu_ns - thread->cpu_ns;
+	thread->cpu_ns = cpu_ns;
 	wss->busy_ns = wss->late ? wss->busy_ns + used_ns : used_ns;
 	wss->late = late;
 	/* Of one that never was, as if a round were due now: trying counts for the budget too. */
