@@ -16,6 +16,7 @@
 
 #include "doctor.h"
 #include "memory.h"
+#include "process.h"
 #include "size.h"
 #include "sysfs.h"
 #include "vm.h"
@@ -231,7 +232,23 @@ static void ask_daemon(const char *sysroot, struct findings *f)
 			   "pagefoldd does not run: guests are shared, and asked for nothing");
 }
 
-/* What a VM's figures say, and its monitor. */
+static void ask_balloon(const char *sysroot, const struct vm *vm, struct findings *f)
+{
+	enum balloon_device found = process_balloon(sysroot, vm->pid);
+
+	if (found == BALLOON_NONE)
+		doctor_add(f, "balloon", DOCTOR_NOTE,
+			   "start QEMU with -device virtio-balloon-pci,free-page-reporting=on,"
+			   "deflate-on-oom=on", "%s (%d): it has no balloon", vm->name, vm->pid);
+	else if (found == BALLOON_PLAIN)
+		doctor_add(f, "balloon", DOCTOR_NOTE,
+			   "deflate-on-oom=on at its device (libvirt: autodeflate='on') lets the "
+			   "guest take memory back before it runs out of it",
+			   "%s (%d): its balloon waits for the host, however short the guest is",
+			   vm->name, vm->pid);
+}
+
+/* What a VM's figures say, its balloon, and its monitor. */
 static void ask_vm(const char *sysroot, const struct vm *vm, struct findings *f)
 {
 	if (vm->value[VM_PASSES] && vm_has(vm, VM_ELIGIBLE) && !vm->value[VM_ELIGIBLE])
@@ -239,6 +256,7 @@ static void ask_vm(const char *sysroot, const struct vm *vm, struct findings *f)
 			   "start QEMU with -machine mem-merge=on and anonymous RAM, or: "
 			   "pagefoldctl set VM policy=always",
 			   "%s (%d): nothing of its memory may be folded", vm->name, vm->pid);
+	ask_balloon(sysroot, vm, f);
 	doctor_qmp(sysroot, vm->pid, vm->name, f);
 }
 

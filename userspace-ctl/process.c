@@ -174,6 +174,35 @@ bool cmdline_libvirt_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_S
 	return libvirt && found;
 }
 
+/* JSON is what libvirt writes, without spaces. */
+static bool is_balloon(const char *device)
+{
+	return !strncmp(device, "virtio-balloon", 14) ||
+	       (*device == '{' && strstr(device, "\"driver\":\"virtio-balloon"));
+}
+
+static bool yields_on_oom(const char *device)
+{
+	char value[ELEMENT_MAX];
+
+	if (*device == '{')
+		return strstr(device, "\"deflate-on-oom\":true");
+	return option_value(device, "deflate-on-oom", false, value, sizeof(value)) &&
+	       (!strcmp(value, "on") || !strcmp(value, "true") || !strcmp(value, "yes"));
+}
+
+enum balloon_device cmdline_balloon(const char *cmdline, size_t len)
+{
+	const char *end = cmdline + len, *arg, *nul, *before = "";
+
+	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
+		if (!strcmp(before, "-device") && is_balloon(arg))
+			return yields_on_oom(arg) ? BALLOON_YIELDS : BALLOON_PLAIN;
+		before = arg;
+	}
+	return BALLOON_NONE;
+}
+
 /* Read /proc/@pid/@file. Return: bytes read, at most @size - 1 and followed by a NUL; -errno. */
 static ssize_t process_read(const char *sysroot, int pid, const char *file, char *buf, size_t size)
 {
@@ -257,6 +286,16 @@ bool process_libvirt_uuid(const char *sysroot, int pid, char uuid[UUID_TEXT_SIZE
 	size_t len;
 	char *cmdline = process_cmdline(sysroot, pid, &len);
 	bool found = cmdline && cmdline_libvirt_uuid(cmdline, len, uuid);
+
+	free(cmdline);
+	return found;
+}
+
+enum balloon_device process_balloon(const char *sysroot, int pid)
+{
+	size_t len;
+	char *cmdline = process_cmdline(sysroot, pid, &len);
+	enum balloon_device found = cmdline ? cmdline_balloon(cmdline, len) : BALLOON_UNKNOWN;
 
 	free(cmdline);
 	return found;

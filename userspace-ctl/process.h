@@ -42,6 +42,19 @@ bool cmdline_libvirt_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_S
 /* The same for process @pid. */
 bool process_libvirt_uuid(const char *sysroot, int pid, char uuid[UUID_TEXT_SIZE]);
 
+enum balloon_device {
+	BALLOON_UNKNOWN,		/* no command line, as of a process that has ended */
+	BALLOON_NONE,
+	BALLOON_PLAIN,			/* the guest waits for its host when it runs out of memory */
+	BALLOON_YIELDS,			/* deflate-on-oom: it takes back what it needs */
+};
+
+/* The virtio balloon in a VMM's command line: of "-device virtio-balloon...", as text or as JSON. */
+enum balloon_device cmdline_balloon(const char *cmdline, size_t len);
+
+/* The same for process @pid. */
+enum balloon_device process_balloon(const char *sysroot, int pid);
+
 /* The process that thread @tid is of. Return: its id, 0 when there is no such thread (any more). */
 int process_of_thread(const char *sysroot, int tid);
 

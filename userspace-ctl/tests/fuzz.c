@@ -97,6 +97,7 @@ static void fuzz_cmdline(const char *text, size_t len)
 		MUST(name_is_valid(name));
 	if (cmdline_libvirt_uuid(text, len, uuid))
 		MUST(strlen(uuid) == UUID_TEXT_SIZE - 1);
+	MUST(cmdline_balloon(text, len) != BALLOON_UNKNOWN);
 	if (cmdline_qmp_path(text, len, path))
 		MUST(*path == '/' && strlen(path) < QMP_PATH_MAX);
 }

@@ -47,6 +47,17 @@ static bool guest_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_SIZE
 	return found;
 }
 
+static enum balloon_device guest_balloon(const char *cmdline, size_t len)
+{
+	char *copy = malloc(len ? len : 1);
+	enum balloon_device found;
+
+	memcpy(copy, cmdline, len);
+	found = cmdline_balloon(copy, len);
+	free(copy);
+	return found;
+}
+
 #define ROW(cmdline, name) { cmdline, sizeof(cmdline) - 1, name }
 
 static bool command_lines(void)
@@ -257,9 +268,40 @@ static bool descriptors(void)
 	return true;
 }
 
+static bool balloons(void)
+{
+	static const struct {
+		const char *cmdline;
+		size_t len;
+		enum balloon_device want;
+	} table[] = {
+		ROW("qemu\0-device\0virtio-balloon-pci\0", BALLOON_PLAIN),
+		ROW("qemu\0-device\0virtio-balloon-device,deflate-on-oom=on\0", BALLOON_YIELDS),
+		ROW("qemu\0-device\0virtio-balloon-pci,deflate-on-oom=off\0", BALLOON_PLAIN),
+		ROW("qemu\0-device\0{\"driver\":\"virtio-balloon-pci\",\"deflate-on-oom\":true}\0",
+		    BALLOON_YIELDS),
+		ROW("qemu\0-device\0{\"driver\":\"virtio-balloon-pci\",\"id\":\"balloon0\"}\0",
+		    BALLOON_PLAIN),
+		ROW("qemu\0-name\0virtio-balloon-pci\0", BALLOON_NONE),
+		ROW("qemu\0-device\0virtio-net-pci,deflate-on-oom=on\0", BALLOON_NONE),
+		ROW("qemu\0-device\0virtio-balloon-pci", BALLOON_NONE),
+		ROW("qemu\0-device\0", BALLOON_NONE),
+		ROW("", BALLOON_NONE),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		enum balloon_device found = guest_balloon(table[i].cmdline, table[i].len);
+
+		EXPECT(found == table[i].want, "row %zu: %d", i, found);
+	}
+	EXPECT(process_balloon("/nowhere", 1) == BALLOON_UNKNOWN, "nowhere");
+	return true;
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
+		{ "the balloon on a command line", balloons },
 		{ "guest names in command lines", command_lines },
 		{ "monitors in command lines", monitors },
 		{ "guests of libvirt in command lines", libvirt_guests },
