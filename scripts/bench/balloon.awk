@@ -23,12 +23,12 @@ function median(list,	v, n, i, j, t)
 # What counts of a list of figures of @unit.
 function figure(unit, list,	v, n, i, best)
 {
-	if (unit != "GiB/s" && unit != "us/GiB")
+	if (unit != "GiB/s" && unit != "us/GiB" && unit != "CPU")
 		return median(list)
 	n = split(list, v, " ")
 	best = n ? v[1] + 0 : ""
 	for (i = 2; i <= n; i++)
-		if (unit == "GiB/s" ? v[i] + 0 > best : v[i] + 0 < best)
+		if (unit != "us/GiB" ? v[i] + 0 > best : v[i] + 0 < best)
 			best = v[i] + 0
 	return best
 }
@@ -56,11 +56,12 @@ function add(row)
 }
 
 # What is lost, and the noise, of each figure that a workload has in @where's windows.
-function lose(where, what,	peace, list, v, n, i, best, second, seen_best)
+function lose(where, what,	unit, peace, list, v, n, i, best, second, seen_best)
 {
-	peace = where " stream_peace_" what " GiB/s"
+	unit = what == "ran" ? "CPU" : "GiB/s"
+	peace = where " stream_peace_" what " " unit
 	list = got[peace, "stock"] got[peace, "ours"]
-	best = figure("GiB/s", list)
+	best = figure(unit, list)
 	if (best <= 0)
 		return
 	n = split(list, v, " ")
@@ -70,17 +71,19 @@ function lose(where, what,	peace, list, v, n, i, best, second, seen_best)
 		if (v[i] + 0 > second)
 			second = v[i] + 0
 	}
-	put_loss(where " stream_loss_" what " %", where " stream_resize_" what " GiB/s", "stock", best)
-	put_loss(where " stream_loss_" what " %", where " stream_resize_" what " GiB/s", "ours", best)
+	put_loss(where, what, unit, "stock", best)
+	put_loss(where, what, unit, "ours", best)
 	got[where " stream_noise_" what " %", "ours"] = 100 * (1 - second / best)
 	add(where " stream_noise_" what " %")
 }
 
-function put_loss(loss, resize, driver, best)
+function put_loss(where, what, unit, driver, best,	resize, loss)
 {
+	resize = where " stream_resize_" what " " unit
+	loss = where " stream_loss_" what " %"
 	if (got[resize, driver] == "")
 		return
-	got[loss, driver] = 100 * (1 - figure("GiB/s", got[resize, driver]) / best)
+	got[loss, driver] = 100 * (1 - figure(unit, got[resize, driver]) / best)
 	add(loss)
 }
 
@@ -209,7 +212,7 @@ FNR == NR {
 }
 
 END {
-	wanted = split("given mean p50 p5 p1", figures, " ")
+	wanted = split("counted_mean counted_p50 counted_p5 counted_p1 ran mean p50 p5 p1", figures, " ")
 	for (c = 1; c <= configurations; c++)
 		for (i = 1; i <= wanted; i++)
 			lose(configuration[c], figures[i])

@@ -18,7 +18,8 @@
  *                        millisecond, 8 if not said; calm ends it
  *   shred MIB            memory of which every other page is free, so that those have no neighbour; drop
  *   flagged BIT          how many pages have that bit in /proc/kpageflags
- *   stream               a child that measures bandwidth in slices; streamed: percentiles of its time
+ *   stream               a child that measures bandwidth in slices; streamed [MS]: percentiles of its time, which
+ *                        is at least so long
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -64,6 +65,7 @@ static struct shared *shared;
 static uint64_t *arena;
 static uint64_t arena_pages, arena_seed, arena_kinds;
 static pid_t worker, streamer;
+static uint64_t streaming;		/* since when */
 static char text[TEXT];
 static int port;
 static char last[TEXT + 128];	/* answer, to be said again when the request is */
@@ -458,6 +460,7 @@ static void stream(const char *id)
 
 	shared->stop = 0;
 	shared->slices = 0;
+	streaming = now_us();
 	streamer = child();
 	if (streamer) {
 		status(id, streamer < 0 ? -errno : 0);
@@ -506,12 +509,14 @@ static double percentile(double seconds, double part)
 	return shared->slice[i].bandwidth;
 }
 
-static void streamed(const char *id)
+static void streamed(const char *id, uint64_t ms)
 {
 	double seconds = 0, moved = 0;
 	uint32_t i;
 	int st;
 
+	while (now_us() < streaming + ms * 1000)
+		poll(NULL, 0, 10);
 	shared->stop = 1;
 	waitpid(streamer, &st, 0);
 	if (!shared->slices) {
@@ -570,7 +575,7 @@ static void serve(char *line)
 	if (!strcmp(word, "stream"))
 		return stream(id);
 	if (!strcmp(word, "streamed"))
-		return streamed(id);
+		return streamed(id, n);
 	if (!strcmp(word, "hold"))
 		return hold(id, n, b ? strtoull(b, NULL, 10) : 1, c ? strtoull(c, NULL, 10) : 0);
 	if (b)
