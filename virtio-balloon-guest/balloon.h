@@ -132,9 +132,9 @@ struct pb_rates {
  * @held: pages that the device has taken and acknowledged, of all kinds
  * @info: held pages of 4 KiB, movable
  * @info_nr: how many, those that compaction is moving among them
- * @inflate_pfns: buffer of @inflate, of who has claimed it
+ * @inflate_pfns: two buffers of @inflate, of who has claimed it: the second for pb_blocks_inflate()
  * @deflate_pfns: buffers of @deflate, of who has claimed it
- * @sg: ranges for @report, of who has claimed it; page_reporting brings its own
+ * @sg: ranges for @report, two likewise; page_reporting brings its own
  * @adjust: ballooned pages are missing in MemTotal
  * @reporting: blocks go through @report
  * @must_tell: no page is used before the device knows
@@ -201,7 +201,7 @@ struct pb_balloon {
 
 	__virtio32 *inflate_pfns;
 	__virtio32 *deflate_pfns[PB_QUEUE_DEPTH];
-	struct scatterlist sg[PB_REPORT_MAX];
+	struct scatterlist sg[2][PB_REPORT_MAX];
 
 	bool adjust;
 	bool reporting;
@@ -269,6 +269,7 @@ void pb_limbo_kick(struct pb_balloon *b);
 int pb_pages_init(struct pb_balloon *b);
 void pb_pages_exit(struct pb_balloon *b);
 bool pb_deflate_settle(struct pb_balloon *b);
+bool pb_deflate_is_settled(struct pb_balloon *b);
 void pb_deflate_settled(struct pb_balloon *b);
 unsigned long pb_pages_inflate(struct pb_balloon *b, unsigned long nr);
 unsigned long pb_pages_deflate(struct pb_balloon *b, unsigned long nr, enum pb_patience patience);

@@ -39,6 +39,8 @@
 #define PB_BATCH_NS	(4 * NSEC_PER_MSEC)
 /* Freeing needs no acknowledgment: the batch only bounds how long the target is not looked at. */
 #define PB_FREE_PAGES	(SZ_256M >> PAGE_SHIFT)
+/* Batches that follow each other while nothing changes: the host hears of the size in between. */
+#define PB_GO_PAGES	((unsigned long)SZ_256M >> PAGE_SHIFT)
 /*
  * A range has no border of these within: a device may keep a guest's memory in several pieces,
  * which begin and end at larger ones, and who waits for its locks does not wait for long.
@@ -195,25 +197,45 @@ static unsigned int pb_ranges_merge(struct scatterlist *sg, unsigned int nr)
 	return last + 1;
 }
 
+/**
+ * struct pb_batch - blocks on their way to the device
+ * @half: which of the two buffers describes them
+ * @blocks: they
+ * @pages: how many pages those are
+ * @used: how much of the buffer
+ */
+struct pb_batch {
+	unsigned int half;
+	struct list_head blocks;
+	unsigned long pages;
+	unsigned int used;
+};
+
+static void pb_batch_init(struct pb_batch *batch, unsigned int half)
+{
+	*batch = (struct pb_batch){ .half = half };
+	INIT_LIST_HEAD(&batch->blocks);
+}
+
 /* Allocate blocks, the largest first, until the batch is full, late, or there are no more. */
-static unsigned long pb_blocks_take(struct pb_balloon *b, enum pb_way way, unsigned long nr,
-				    struct list_head *batch, unsigned int *used)
+static void pb_batch_take(struct pb_balloon *b, enum pb_way way, struct pb_batch *batch,
+			  unsigned long nr)
 {
 	unsigned int entries = min_t(unsigned int, PB_REPORT_MAX,
 				     way == PB_WAY_REPORT ?
 				     virtqueue_get_vring_size(b->report.vq) : PB_REPORT_MAX);
+	__virtio32 *pfns = b->inflate_pfns + batch->half * PB_PFNS_MAX;
+	struct scatterlist *sg = b->sg[batch->half];
 	unsigned int order = MAX_PAGE_ORDER;
 	u64 until = local_clock() + PB_TAKE_NS;
-	unsigned long taken = 0;
 	struct page *page;
 
-	*used = 0;
 	if (way == PB_WAY_INFLATE)
 		nr = min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS);
 	else
-		sg_init_table(b->sg, PB_REPORT_MAX);
-	while (entries && (!taken || local_clock() < until)) {
-		while (order >= PB_BLOCK_ORDER_MIN && 1UL << order > nr - taken)
+		sg_init_table(sg, PB_REPORT_MAX);
+	while (entries && (!batch->pages || local_clock() < until)) {
+		while (order >= PB_BLOCK_ORDER_MIN && 1UL << order > nr - batch->pages)
 			order--;
 		if (order < PB_BLOCK_ORDER_MIN)
 			break;
@@ -223,55 +245,70 @@ static unsigned long pb_blocks_take(struct pb_balloon *b, enum pb_way way, unsig
 				break;
 			continue;
 		}
-		list_add(&page->lru, batch);
+		list_add(&page->lru, &batch->blocks);
 		if (way == PB_WAY_REPORT)
-			sg_set_page(&b->sg[(*used)++], page, PAGE_SIZE << order, 0);
+			sg_set_page(&sg[batch->used++], page, PAGE_SIZE << order, 0);
 		else
-			*used = pb_pfns_add(b, b->inflate_pfns, *used, page, 1UL << order);
-		taken += 1UL << order;
+			batch->used = pb_pfns_add(b, pfns, batch->used, page, 1UL << order);
+		batch->pages += 1UL << order;
 		entries--;
 		cond_resched();
 	}
-	return taken;
 }
 
-static int pb_blocks_send(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
-			  unsigned int used)
+/*
+ * What the guest can spare beyond @flying pages, which are neither free nor held yet. They must not
+ * wait for the deflate queue to be held.
+ */
+static void pb_batch_fill(struct pb_balloon *b, enum pb_way way, struct pb_batch *batch,
+			  unsigned long nr, unsigned long flying)
 {
-	struct scatterlist sg;
-	int err;
+	unsigned long spare;
 
-	if (way == PB_WAY_REPORT) {
-		used = pb_ranges_merge(b->sg, used);
-		sg_mark_end(&b->sg[used - 1]);
-		err = pb_queue_send(b, queue, b->sg, used, false);
-	} else {
-		sg_init_one(&sg, b->inflate_pfns, used * sizeof(*b->inflate_pfns));
-		err = pb_queue_send(b, queue, &sg, 1, true);
-	}
-	return err ?: pb_queue_wait(b, queue, PB_UNTIL_STOP);
+	if (!(flying ? pb_deflate_is_settled(b) : pb_deflate_settle(b)))
+		return;
+	spare = pb_pressure_spare(b);
+	spare = min3(nr, spare - min(spare, flying), pb_pressure_blocks(b));
+	pb_batch_take(b, way, batch, spare);
+	pb_deflate_settled(b);
 }
 
-static void pb_blocks_hold(struct pb_balloon *b, enum pb_way way, struct list_head *batch)
+static int pb_batch_send(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
+			 struct pb_batch *batch)
+{
+	struct scatterlist sg, *ranges = b->sg[batch->half];
+	__virtio32 *pfns = b->inflate_pfns + batch->half * PB_PFNS_MAX;
+
+	if (way == PB_WAY_INFLATE) {
+		sg_init_one(&sg, pfns, batch->used * sizeof(*pfns));
+		return pb_queue_send(b, queue, &sg, 1, true);
+	}
+	batch->used = pb_ranges_merge(ranges, batch->used);
+	sg_mark_end(&ranges[batch->used - 1]);
+	return pb_queue_send(b, queue, ranges, batch->used, false);
+}
+
+static void pb_batch_hold(struct pb_balloon *b, enum pb_way way, struct pb_batch *batch)
 {
 	struct page *page;
 
-	list_for_each_entry(page, batch, lru)
+	list_for_each_entry(page, &batch->blocks, lru)
 		if (b->adjust)
 			adjust_managed_page_count(page, -(1L << pb_block_order(page)));
 	spin_lock(&b->lock);
-	list_for_each_entry(page, batch, lru)
+	list_for_each_entry(page, &batch->blocks, lru)
 		pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
-	list_splice(batch, &b->blocks[way]);
+	list_splice(&batch->blocks, &b->blocks[way]);
 	spin_unlock(&b->lock);
+	pb_count(b, PB_COUNT_INFLATE_BLOCK, batch->pages);
 }
 
 /* The batch was not taken by the device: free it, unless the device may still take it. */
-static void pb_blocks_drop(struct pb_balloon *b, struct list_head *batch, bool in_flight)
+static void pb_batch_drop(struct pb_balloon *b, struct pb_batch *batch, bool in_flight)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, batch, lru) {
+	list_for_each_entry_safe(page, next, &batch->blocks, lru) {
 		list_del(&page->lru);
 		if (in_flight)
 			pb_limbo_add(b, &b->limbo, page, pb_block_order(page));
@@ -280,8 +317,67 @@ static void pb_blocks_drop(struct pb_balloon *b, struct list_head *batch, bool i
 	}
 }
 
+/* Wait for the batch that the device has, if any. Returns how many pages it has taken. */
+static unsigned long pb_batch_land(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
+				   struct pb_batch *batch)
+{
+	if (!batch->pages)
+		return 0;
+	if (pb_queue_wait(b, queue, PB_UNTIL_STOP)) {
+		pb_batch_drop(b, batch, queue->pending && !b->reset);
+		return 0;
+	}
+	pb_batch_hold(b, way, batch);
+	/* The next may wait for the device for ever: what is held could be needed meanwhile. */
+	pb_pressure_watch(b);
+	return batch->pages;
+}
+
+/* Does nothing want a look at where the balloon is and should be? */
+static bool pb_batches_go_on(struct pb_balloon *b)
+{
+	enum pb_stop why;
+
+	return !delayed_work_pending(&b->resize) && !READ_ONCE(b->stop) &&
+	       pb_pressure_room(b, &why);
+}
+
+/*
+ * The device works on one batch while the next is allocated, which takes as long where the
+ * allocator clears memory. None of them is held before the device has acknowledged it.
+ */
+static unsigned long pb_batches_inflate(struct pb_balloon *b, enum pb_way way,
+					struct pb_queue *queue, unsigned long nr)
+{
+	struct pb_batch batches[2], *flying = &batches[0], *next = &batches[1];
+	unsigned long taken = 0, landed;
+	bool sent;
+
+	pb_batch_init(flying, 0);
+	pb_batch_init(next, 1);
+	do {
+		pb_batch_fill(b, way, next, nr - taken - flying->pages, flying->pages);
+		/* From a silent device the guest keeps what it can. */
+		if (pb_queue_wait(b, queue, PB_A_SECOND)) {
+			pb_batch_drop(b, next, false);
+			pb_batch_init(next, next->half);
+		}
+		landed = pb_batch_land(b, way, queue, flying);
+		taken += landed;
+		sent = next->pages && landed == flying->pages &&
+		       !pb_batch_send(b, way, queue, next);
+		pb_batch_init(flying, flying->half);
+		if (!sent) {
+			pb_batch_drop(b, next, false);
+			return taken;
+		}
+		swap(flying, next);
+	} while (taken + flying->pages < min(nr, PB_GO_PAGES) && pb_batches_go_on(b));
+	return taken + pb_batch_land(b, way, queue, flying);
+}
+
 /**
- * pb_blocks_inflate() - give one batch of blocks to the host
+ * pb_blocks_inflate() - give some batches of blocks to the host
  * @b: the balloon
  * @nr: at most this many pages
  *
@@ -293,29 +389,11 @@ unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr)
 	enum pb_way way = b->reporting ? PB_WAY_REPORT : PB_WAY_INFLATE;
 	struct pb_queue *queue = b->reporting ? &b->report : &b->inflate;
 	unsigned long taken = 0;
-	unsigned int used;
-	LIST_HEAD(batch);
 
 	if (!pb_queue_claim(b, queue, PB_UNTIL_STOP))
 		return 0;
-	if (pb_queue_wait(b, queue, PB_UNTIL_STOP))
-		goto release;
-	if (!pb_deflate_settle(b))
-		goto release;
-	nr = min3(nr, pb_pressure_spare(b), pb_pressure_blocks(b));
-	taken = pb_blocks_take(b, way, nr, &batch, &used);
-	pb_deflate_settled(b);
-	if (!taken)
-		goto release;
-	if (pb_blocks_send(b, way, queue, used)) {
-		pb_blocks_drop(b, &batch, queue->pending && !b->reset);
-		taken = 0;
-		goto release;
-	}
-	pb_blocks_hold(b, way, &batch);
-	pb_count(b, PB_COUNT_INFLATE_BLOCK, taken);
-
-release:
+	if (!pb_queue_wait(b, queue, PB_UNTIL_STOP))
+		taken = pb_batches_inflate(b, way, queue, nr);
 	pb_queue_release(b, queue);
 	return taken;
 }

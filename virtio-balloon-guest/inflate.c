@@ -194,6 +194,24 @@ bool pb_deflate_settle(struct pb_balloon *b)
 }
 
 /**
+ * pb_deflate_is_settled() - pb_deflate_settle() for who does not wait
+ * @b: the balloon
+ *
+ * Return: whether that is so, until pb_deflate_settled().
+ */
+bool pb_deflate_is_settled(struct pb_balloon *b)
+{
+	if (b->must_tell)
+		return true;
+	if (!pb_queue_try(&b->deflate))
+		return false;
+	if (pb_queue_is_idle(&b->deflate))
+		return true;
+	pb_queue_release(b, &b->deflate);
+	return false;
+}
+
+/**
  * pb_deflate_settled() - memory has been taken for the device
  * @b: the balloon
  */
@@ -407,7 +425,7 @@ int pb_pages_init(struct pb_balloon *b)
 #if PB_MOVABLE
 	b->info.migratepage = pb_pages_migrate;
 #endif
-	b->inflate_pfns = kmalloc_array(PB_PFNS_MAX, sizeof(*b->inflate_pfns), GFP_KERNEL);
+	b->inflate_pfns = kmalloc_array(2 * PB_PFNS_MAX, sizeof(*b->inflate_pfns), GFP_KERNEL);
 	if (!b->inflate_pfns)
 		return -ENOMEM;
 	for (i = 0; i < PB_QUEUE_DEPTH; i++) {
