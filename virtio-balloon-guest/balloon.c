@@ -175,7 +175,7 @@ static int pb_launch(struct pb_balloon *b)
 	virtio_device_ready(b->vdev);
 	if (b->stats.vq)
 		virtqueue_kick(b->stats.vq);
-	pb_report_init(b);
+	pb_report_start(b);
 	err = pb_pressure_init(b);
 	if (err)
 		goto stop;
@@ -190,7 +190,7 @@ stop:
 	/* The device may have asked for statistics already. */
 	cancel_work_sync(&b->stats_work);
 	cancel_delayed_work_sync(&b->resize);
-	pb_report_exit(b);
+	pb_report_stop(b);
 del_vqs:
 	b->vdev->config->del_vqs(b->vdev);
 	return err;
@@ -236,7 +236,7 @@ static void pb_halt(struct pb_balloon *b)
 	pb_halt_deflate(b);
 	virtio_cwrite_le(b->vdev, struct virtio_balloon_config, actual, &actual);
 	pb_reset(b);
-	pb_report_exit(b);
+	pb_report_stop(b);
 	pb_hint_free_all(b);
 	pb_pages_free_all(b);
 	pb_blocks_free_all(b);
@@ -260,7 +260,25 @@ static struct pb_balloon *pb_create(struct virtio_device *vdev)
 	pb_blocks_init(b);
 	pb_resize_init(b);
 	pb_stats_init(b);
+	pb_report_init(b);
 	return b;
+}
+
+/*
+ * Unbound: clearing and freeing memory should not hold up the CPU of an interrupt. What gives
+ * memory back must not wait for memory to start a thread. Hints and reports may wait for the device
+ * without end and give nothing back: they are kept from the one thread that is there for that need.
+ */
+static bool pb_create_workqueues(struct pb_balloon *b)
+{
+	b->wq = alloc_workqueue("pagefold_balloon", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!b->wq)
+		return false;
+	b->patient_wq = alloc_workqueue("pagefold_balloon_patient", WQ_UNBOUND, 0);
+	if (b->patient_wq)
+		return true;
+	destroy_workqueue(b->wq);
+	return false;
 }
 
 static int pb_probe(struct virtio_device *vdev)
@@ -276,12 +294,7 @@ static int pb_probe(struct virtio_device *vdev)
 	if (!b)
 		return -ENOMEM;
 	vdev->priv = b;
-	/*
-	 * Unbound: clearing and freeing memory should not hold up the CPU of an interrupt. And what
-	 * gives memory back must not wait for memory to start a thread.
-	 */
-	b->wq = alloc_workqueue("pagefold_balloon", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!b->wq)
+	if (!pb_create_workqueues(b))
 		goto free;
 	err = pb_pages_init(b);
 	if (err)
@@ -301,6 +314,7 @@ exit_hint:
 exit_pages:
 	pb_pages_exit(b);
 destroy_wq:
+	destroy_workqueue(b->patient_wq);
 	destroy_workqueue(b->wq);
 free:
 	kfree(b);
@@ -314,6 +328,7 @@ static void pb_remove(struct virtio_device *vdev)
 	pb_hint_exit(b);
 	pb_halt(b);
 	pb_pages_exit(b);
+	destroy_workqueue(b->patient_wq);
 	destroy_workqueue(b->wq);
 	kfree(b);
 }

@@ -101,7 +101,8 @@ struct pb_rates {
 /**
  * struct pb_balloon - a balloon
  * @vdev: its device
- * @wq: runs all its work, so that nothing of others waits for a device
+ * @wq: runs its work, so that nothing of others waits for a device
+ * @patient_wq: runs what may wait for the device without end, and gives nothing back
  * @wait: woken by every acknowledgment, and by everything that ends waiting
  * @inflate: queue of pages that go
  * @deflate: queue of pages that come back
@@ -152,6 +153,7 @@ struct pb_rates {
  * @pm_nb: the system sleeps
  * @pr: free page reporting
  * @pr_registered: it is ours
+ * @pr_again: has it report what it could not
  * @lent: free pages that it has in hand, and that are free again in a moment
  * @stats_work: fills @stats_buf
  * @stats_buf: with the device, except while that work runs
@@ -171,6 +173,7 @@ struct pb_rates {
 struct pb_balloon {
 	struct virtio_device *vdev;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *patient_wq;
 	wait_queue_head_t wait;
 	struct pb_queue inflate, deflate, stats, hint, report;
 
@@ -222,6 +225,7 @@ struct pb_balloon {
 
 	struct page_reporting_dev_info pr;
 	bool pr_registered;
+	struct delayed_work pr_again;
 	unsigned long lent;
 
 	struct work_struct stats_work;
@@ -279,7 +283,8 @@ unsigned int pb_pfns_add(struct pb_balloon *b, __virtio32 *pfns, unsigned int at
 
 /* report.c */
 void pb_report_init(struct pb_balloon *b);
-void pb_report_exit(struct pb_balloon *b);
+void pb_report_start(struct pb_balloon *b);
+void pb_report_stop(struct pb_balloon *b);
 
 /* stats.c */
 void pb_stats_init(struct pb_balloon *b);

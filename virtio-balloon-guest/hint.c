@@ -14,7 +14,8 @@
 
 #define PB_HINT_GFP	((GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC) & \
 			 ~__GFP_RECLAIM)
-#define PB_HINT_ORDER	MAX_PAGE_ORDER
+/* Of 4 MiB, or the largest there are: some kernels have blocks of which few are all memory. */
+#define PB_HINT_ORDER	(MAX_PAGE_ORDER < 22 - PAGE_SHIFT ? MAX_PAGE_ORDER : 22 - PAGE_SHIFT)
 #define PB_HINT_PAGES	BIT(PB_HINT_ORDER)
 /* Blocks that the device may have at once, all that a silent one can keep from the guest. */
 #define PB_HINT_DEPTH	16U
@@ -236,7 +237,7 @@ void pb_hint_kick(struct pb_balloon *b)
 	spin_lock_irqsave(&b->stop_lock, flags);
 	WRITE_ONCE(b->hint_changed, true);
 	if (!b->stop)
-		queue_work(b->wq, &b->hint_work);
+		queue_work(b->patient_wq, &b->hint_work);
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 	wake_up_all(&b->wait);
 }

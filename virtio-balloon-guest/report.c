@@ -24,6 +24,19 @@ static int pb_report_send(struct pb_balloon *b, struct scatterlist *sg, unsigned
 	return pb_queue_wait(b, &b->report, PB_UNTIL_RESET);
 }
 
+/* What could not be reported is looked for again after this; the core waits two seconds more. */
+#define PB_REPORT_AGAIN	(2 * HZ)
+
+static void pb_report_later(struct pb_balloon *b)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->stop_lock, flags);
+	if (!b->stop)
+		queue_delayed_work(b->patient_wq, &b->pr_again, PB_REPORT_AGAIN);
+	spin_unlock_irqrestore(&b->stop_lock, flags);
+}
+
 /* Who waits for the queue has free memory in hand, so not for long: it is reported another time. */
 static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist *sg,
 			  unsigned int nr)
@@ -44,17 +57,40 @@ static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist
 	}
 	WRITE_ONCE(b->lent, 0);
 	pb_count(b, PB_COUNT_REPORT, err ? 0 : pages);
+	if (err == -EBUSY || err == -ETIMEDOUT)
+		pb_report_later(b);
 	return err;
 }
 
+/*
+ * The core looks for free pages when large ones are freed, or somebody registers. After an error it
+ * would wait for the next that is freed, while all that it could not report stays the guest's.
+ */
+static void pb_report_again(struct work_struct *work)
+{
+	struct pb_balloon *b = container_of(to_delayed_work(work), struct pb_balloon, pr_again);
+
+	page_reporting_unregister(&b->pr);
+	b->pr_registered = !page_reporting_register(&b->pr);
+}
+
 /**
- * pb_report_init() - have free pages reported
+ * pb_report_init() - be able to report free pages
+ * @b: the balloon
+ */
+void pb_report_init(struct pb_balloon *b)
+{
+	INIT_DELAYED_WORK(&b->pr_again, pb_report_again);
+}
+
+/**
+ * pb_report_start() - have free pages reported
  * @b: the balloon
  *
  * One device of a system can do this; if another does, or the queue is too short for what the core
  * reports at once, the balloon works without.
  */
-void pb_report_init(struct pb_balloon *b)
+void pb_report_start(struct pb_balloon *b)
 {
 	int err;
 
@@ -75,11 +111,12 @@ void pb_report_init(struct pb_balloon *b)
 }
 
 /**
- * pb_report_exit() - have free pages reported no longer
+ * pb_report_stop() - have free pages reported no longer
  * @b: the balloon, its device reset: nobody waits for it any more
  */
-void pb_report_exit(struct pb_balloon *b)
+void pb_report_stop(struct pb_balloon *b)
 {
+	cancel_delayed_work_sync(&b->pr_again);
 	if (b->pr_registered)
 		page_reporting_unregister(&b->pr);
 	b->pr_registered = false;

@@ -268,6 +268,17 @@ never_acks_free_pages()
 		note "$value" && expect [ "${value##*gone=}" = 0 ] && expect [ "$value" != 'given=0 gone=0' ] && gone
 }
 
+# What could not be reported, because the device was busy for too long, is reported when it is not. Nothing is freed
+# meanwhile that would have the kernel look again.
+refused_reports_are_made_up_for()
+{
+	double $((TELL | REPORT)) && until_settled seen reported && tell mute 4 && tell num_pages 20000 &&
+		until_true seen_at_least held 1 && must ask touch 200 && guest_lives 600 && tell mute -1 &&
+		until_true seen_is actual 20000 && attribute counters/report_pages &&
+		until_true counter_at_least report_pages $((value + 20000)) && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && gone
+}
+
 # Out of memory under a device that is too slow to help at that moment: the acknowledgment gives everything back.
 acks_after_oom()
 {
@@ -378,7 +389,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	stats_for_each_request hints_are_answered)
 # In-tree waits for ever in removal when the device is silent.
 [ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
-	never_acks_free_pages never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
+	never_acks_free_pages refused_reports_are_made_up_for never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue
 	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
