@@ -168,6 +168,14 @@ nothing_comes_back_unoffered()
 		actual && expect [ "$value" = 250 ]
 }
 
+# Unless the guest's administrator has it otherwise.
+what_is_not_offered_can_be_taken()
+{
+	unplug && unload && plug free-page-reporting=on && load_with give_back=1 && target 250 &&
+		until_true actual_is 250 && must ask set /proc/sys/vm/overcommit_memory 0 && must ask work 320 &&
+		verdict_of_work 300 320 && memory_was_given_for_it
+}
+
 # What the device is told of all this is what the kernel has counted.
 kills_and_stalls_are_told()
 {
@@ -247,7 +255,7 @@ subtests=(slow_need_meets_no_oom work_is_done_under_balloon memory_was_given_for
 subtests+=(target_is_met_again without_reporting_too
 	target_before_driver recovered_in_five_seconds no_process_was_killed nothing_comes_back_unoffered)
 # The in-tree driver of 6.1 does not know these.
-[ -z "$ours" ] || subtests+=(kills_and_stalls_are_told)
+[ -z "$ours" ] || subtests+=(what_is_not_offered_can_be_taken kills_and_stalls_are_told)
 subtests+=(console_is_clean)
 # Guests of their own
 [ -z "$ours" ] || subtests+=(thrashing_ends in_tree_thrashes_for_ever)
