@@ -172,7 +172,7 @@ nothing_comes_back_unoffered()
 what_is_not_offered_can_be_taken()
 {
 	unplug && unload && plug free-page-reporting=on && load_with give_back=1 && target 250 &&
-		until_true actual_is 250 && must ask set /proc/sys/vm/overcommit_memory 0 && must ask work 320 &&
+		until_true actual_is 250 && must ask set /proc/sys/vm/overcommit_memory 1 && must ask work 320 &&
 		verdict_of_work 300 320 && memory_was_given_for_it
 }
 
