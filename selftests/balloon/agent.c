@@ -16,6 +16,7 @@
  *                        not said; working: how far it is, how it ended
  *   thrash MIB GROUP [N] a child, of the cgroup GROUP, that reads over and over what does not fit, N pages a
  *                        millisecond, 8 if not said; calm ends it
+ *   fault PATH GROUP     a child, of the cgroup GROUP, that reads a device by a fault for each page; calm ends it
  *   shred MIB            memory of which every other page is free, so that those have no neighbour; drop
  *   flagged BIT          how many pages have that bit in /proc/kpageflags
  *   stream               a child that measures bandwidth in slices; streamed [MS]: percentiles of its time, which
@@ -393,6 +394,34 @@ static void thrash(const char *id, uint64_t mib, char *group)
 	_exit(shared->wrong ? 1 : 0);
 }
 
+/* Nothing is wanted twice before all has been, which takes minutes: these faults wait for a disk, and that is all. */
+static void fault(const char *id, const char *path, const char *group)
+{
+	uint64_t i, n;
+	char *p;
+	int fd;
+
+	shared->stop = 0;
+	shared->pages = 0;
+	worker = child();
+	if (worker) {
+		status(id, worker < 0 ? -errno : 0);
+		return;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : lseek(fd, 0, SEEK_END) / PAGE;
+	p = n ? mmap(NULL, n * PAGE, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+	if (p == MAP_FAILED || madvise(p, n * PAGE, MADV_RANDOM) || set(group, "0"))
+		_exit(2);
+	for (i = 0; !shared->stop; i = (i + 1) % n) {
+		*(volatile char *)(p + i * PAGE);
+		shared->pages++;
+		if (i % 8 == 0)
+			poll(NULL, 0, 1);
+	}
+	_exit(0);
+}
+
 static void calm(const char *id)
 {
 	int st = 0;
@@ -582,6 +611,8 @@ static void serve(char *line)
 		*b++ = 0;
 	if (!strcmp(word, "set"))
 		return status(id, set(a, b ? b : ""));
+	if (!strcmp(word, "fault"))
+		return fault(id, a, b ? b : "");
 	if (!strcmp(word, "insmod"))
 		return status(id, load(a, b ? b : ""));
 	answer(id, "error unknown word %s", word);

@@ -3,7 +3,9 @@
 # A guest that waits for its memory is left what it has, however much of it seems to be free.
 #
 # A program thrashes within a cgroup of its own: it swaps all the time, while most of the guest's memory is
-# free. So it is the brake that stops the balloon and not the floor, and memory is no reason for either.
+# free. So it is the brake that stops the balloon and not the floor, and memory is no reason for either. Swapping
+# is three of the four things that the brake looks at; refaults and major faults also come alone, and those that
+# wait for memory by themselves (stalls) without any of the others, where there are no huge pages left.
 # shellcheck disable=SC2317  # subtests are called by their names
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -12,15 +14,18 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 
 MIB=512
 GROUP=/tmp/group
+declare -A before
 
 # shellcheck disable=SC2016  # for the guest to expand
 probe()
 {
 	must ask sh "for m in zsmalloc lz4_compress lz4hc_compress zram; do
 			[ ! -e /m/\$m.ko ] || insmod /m/\$m.ko || exit 1; done;
+		cat /sys/class/zram-control/hot_add && echo 2G >/sys/block/zram1/disksize &&
 		echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 && mkdir -p $GROUP &&
 		mount -t cgroup2 none $GROUP && echo +memory >$GROUP/cgroup.subtree_control && mkdir $GROUP/small &&
-		echo 16M >$GROUP/small/memory.max" && keep_books && plug free-page-reporting=on && load
+		echo 16M >$GROUP/small/memory.max" && keep_books && plug free-page-reporting=on && load &&
+		must ask set /sys/kernel/tracing/events/pagefold_balloon/pagefold_balloon_brake/enable 1
 }
 
 # The program waits for swap, again and again.
@@ -75,6 +80,93 @@ inflation_stops_growing()
 		target 200 && stays_at 300 $((braked + 2)) && calm && until_true actual_at_most 290
 }
 
+# brakes_by WHAT START STOP: the balloon grows no further while START's program runs, for which only the rate of
+# WHAT has been too high; and it does when that has been ended.
+brakes_by()
+{
+	local name
+
+	for name in workingset_refault_file pgmajfault allocstall_movable; do
+		number_of $name /proc/vmstat && before[$name]=$value || return 1
+	done
+	target 300 && until_true actual_is 300 && attribute counters/brake_events && braked=$value &&
+		must ask sh ': >/sys/kernel/tracing/trace' && "$2" && target 200 && stays_at 300 $((braked + 2)) &&
+		"$3" && until_true actual_at_most 290 && only_rate "$1"
+}
+
+# only_rate WHAT: of all looks that found pressure.
+only_rate()
+{
+	local rate
+
+	ask sh "sed -n 's/.*pagefold_balloon_brake: //p' /sys/kernel/tracing/trace | sort -u | head -n 20" || return 1
+	note "${answer//$'\t'/; }"
+	expect [ -n "$answer" ] || return 1
+	for rate in stalls:10 swapins:256 refaults:1024 majors:500; do
+		[ "${rate%:*}" = "$1" ] && continue
+		above "${rate%:*}" "${rate#*:}" && { note "${rate%:*} too"; return 1; }
+	done
+	return 0
+}
+
+# above RATE LIMIT: in any of the lines in $answer?
+above()
+{
+	awk -v rate="$1/s=" -v limit="$2" -v RS='[ \t\n]' \
+		'index($0, rate) == 1 && substr($0, length(rate) + 1) + 0 > limit { found = 1 } END { exit !found }' \
+		<<<"$answer"
+}
+
+# A file is read over and over for which the page cache has no room. Nobody maps it, and it is never closed, which
+# would be the end of what is known of its pages.
+reread()
+{
+	must ask sh "rm -f /tmp/end; sh -c 'echo 0 >$GROUP/small/cgroup.procs; exec 3</dev/zram1;
+		until [ -e /tmp/end ]; do
+		dd if=/dev/zram1 of=/dev/null bs=64k count=512; done' >/dev/null 2>&1 </dev/null &" &&
+		until_true counts workingset_refault_file 5000
+}
+
+# Number $1 of vmstat has risen so far; the tests follow each other, so it is looked at from where it was.
+counts()
+{
+	number_of "$1" /proc/vmstat && [ "$value" -ge $((${before[$1]:-0} + $2)) ]
+}
+
+end_of_reread()
+{
+	must ask sh 'touch /tmp/end'
+}
+
+brakes_by_refaults()
+{
+	brakes_by refaults reread end_of_reread
+}
+
+faults()
+{
+	must ask fault /dev/zram1 $GROUP/small/cgroup.procs && until_true counts pgmajfault 2000
+}
+
+brakes_by_major_faults()
+{
+	brakes_by majors faults calm
+}
+
+# All huge pages that there could be, and more, are asked for again and again. With swap some would be made that way.
+ask_for_huge_pages()
+{
+	must ask sh "rm -f /tmp/end; sh -c 'until [ -e /tmp/end ]; do
+		echo 1000 >/proc/sys/vm/nr_hugepages; done;
+		echo 0 >/proc/sys/vm/nr_hugepages' >/dev/null 2>&1 </dev/null &" &&
+		until_true counts allocstall_movable 100
+}
+
+brakes_by_stalls()
+{
+	must ask sh 'swapoff /dev/zram0' && brakes_by stalls ask_for_huge_pages end_of_reread
+}
+
 gives_everything_back()
 {
 	go_to $MIB && ask sh "swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset" && whole
@@ -85,8 +177,8 @@ console_is_clean()
 	console_clean
 }
 
-subtests=(probe pressure_is_seen_after_rest inflates_when_it_is_over inflation_stops_growing gives_everything_back
-	console_is_clean)
+subtests=(probe pressure_is_seen_after_rest inflates_when_it_is_over inflation_stops_growing brakes_by_refaults
+	brakes_by_major_faults brakes_by_stalls gives_everything_back console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot brake $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"
