@@ -330,6 +330,11 @@ static unsigned long pb_batch_land(struct pb_balloon *b, enum pb_way way, struct
 	pb_batch_hold(b, way, batch);
 	/* The next may wait for the device for ever: what is held could be needed meanwhile. */
 	pb_pressure_watch(b);
+	/*
+	 * The device has to look at this write, so an acknowledgment too many is there before the
+	 * next batch is sent, and not taken for that of it.
+	 */
+	pb_update_actual(b);
 	return batch->pages;
 }
 

@@ -461,6 +461,7 @@ static void get(struct virtio_device *d, unsigned int offset, void *buffer, unsi
 		memcpy(buffer, (u8 *)&config + offset, len);
 }
 
+/* As in QEMU, what the device was doing is done by then. */
 static void set(struct virtio_device *d, unsigned int offset, const void *buffer, unsigned int len)
 {
 	size_t actual = offsetof(struct virtio_balloon_config, actual);
@@ -472,7 +473,9 @@ static void set(struct virtio_device *d, unsigned int offset, const void *buffer
 	if (offset == offsetof(struct virtio_balloon_config, poison_val) &&
 	    (device_status & VIRTIO_CONFIG_S_DRIVER_OK))
 		poison_late++;
+	mutex_lock(&lock);
 	memcpy((u8 *)&config + offset, buffer, len);
+	mutex_unlock(&lock);
 }
 
 static u8 get_status(struct virtio_device *d)
