@@ -231,6 +231,7 @@ static void look_at_stats(struct guest *g, const struct surroundings *s)
 	if (f && f->stats && f->stats_at != g->stats_at) {
 		g->stats_ms = g->stats_at ? s->now_ms : less(s->now_ms, age);
 		g->stats_news = true;
+		g->free = f->free;
 		g->stats_at = f->stats_at;
 	}
 	g->stats_fresh = f && f->stats && g->stats_ms &&
@@ -312,12 +313,18 @@ static bool may_be_struck(const struct guest *g, const struct surroundings *s)
 	       link_has_monitor(&g->link);
 }
 
-/* What the guest says that it has no use for: free, or in a balloon that is believed. */
-static uint64_t unused_bytes(const struct guest *g)
+/*
+ * What the guest says that it has no use for: free, or in a balloon that is believed. What the
+ * balloon took since the statistics before these may be free in them still. One that says nothing
+ * for a while has not got other memory by it, so its last word counts as long as its pressure.
+ */
+static uint64_t unused_bytes(const struct guest *g, const struct surroundings *s)
 {
-	const struct qmp_facts *f = link_facts(&g->link);
+	uint64_t balloon = guest_balloon(g);
 
-	return g->stats_fresh && f ? min_of(f->free, g->ram) + guest_balloon(g) : 0;
+	if (!g->stats_ms || s->now_ms - g->stats_ms > PRESSED_KEPT_MS)
+		return 0;
+	return less(min_of(g->free, g->ram), less(balloon, g->ladder.stats.before)) + balloon;
 }
 
 static void fill_policy(struct guest *g, const struct surroundings *s)
@@ -337,7 +344,7 @@ static void fill_policy(struct guest *g, const struct surroundings *s)
 	p->usage = g->usage;
 	p->wss = g->wss;
 	p->wss_known = g->wss_known;
-	p->unused = unused_bytes(g);
+	p->unused = unused_bytes(g, s);
 	p->hand = given_hand(&g->given, g->target);
 	p->pressed = g->pressed;
 	p->fixed = !known || !(has_balloon(g, s) || g->conf.paging || may_be_struck(g, s));

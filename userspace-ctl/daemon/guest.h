@@ -30,6 +30,7 @@ struct guest {
 	uint64_t target;		/* what stands in sysfs */
 	uint64_t stats_at, swap_in;	/* of the last statistics that were looked at */
 	uint64_t heard_ms;		/* since when its monitor tells something, 0: it does not */
+	uint64_t free;			/* in the guest, by the last statistics */
 	uint64_t stats_ms;		/* when they were new, by our clock; 0: there were none */
 	uint64_t pressed_ms;		/* when they last said that it is short of memory */
 	bool ram_told;			/* @ram is its monitor's word, and is believed */

@@ -19,6 +19,9 @@
 #include "policy.h"
 
 #define MIB		(1024ull * 1024)
+/* What a VMM has beside its guest's RAM, at least and at most, of a part of that. */
+#define VMM_LEAST	(64 * MIB)
+#define VMM_MOST	(256 * MIB)
 #define PRICE_SHIFT	20	/* the price is a fixed point number */
 #define PRICE_BITS	62
 
@@ -84,10 +87,17 @@ static uint64_t headroom(const struct policy *p, const struct policy_vm *vm)
 	return percent(vm->ram, p->knobs.rise_percent);
 }
 
+/* What of a VM's memory is of any use to its guest, by the guest's own word, and to the VMM. */
+static uint64_t filled_bytes(const struct policy_vm *vm)
+{
+	uint64_t vmm = min_of(max_of(vm->ram / 16, VMM_LEAST), VMM_MOST);
+
+	return vm->unused ? less(vm->ram + vmm, vm->unused) : UINT64_MAX;
+}
+
 /*
  * What a VM works with. A working set is the average of a while; what is free in the guest now it
- * does not work with, whatever it did before, and one that says so falsely pays for it alone. The
- * VMM has some memory beside the guest's.
+ * does not work with, whatever it did before, and one that says so falsely pays for it alone.
  */
 static uint64_t active_bytes(const struct policy_vm *vm)
 {
@@ -103,11 +113,12 @@ static void see_vm(const struct policy *p, struct policy_vm *vm, uint64_t passed
 {
 	uint64_t window = p->knobs.spike_window_ms, working;
 
-	vm->filled = vm->unused ? less(vm->ram + vm->ram / 16, vm->unused) : UINT64_MAX;
+	vm->filled = filled_bytes(vm);
 	vm->active = active_bytes(vm);
 	/* All that it has is too little for it, so it would use more. */
 	if (vm->pressed)
 		vm->active = max_of(vm->active, min_of(vm->max, vm->usage + headroom(p, vm)));
+	vm->filled = max_of(vm->filled, vm->active);
 	working = min_of(vm->usage, vm->active);
 	if (!vm->target || vm->target > vm->max)
 		vm->target = vm->max;
