@@ -121,7 +121,8 @@ rounds()
 # What the daemon reckons that guest $1 works with, in MiB.
 active()
 {
-	awk -v mib=$MIB -v vm="\"$1\"}" '/^pagefoldd_vm_active_bytes{/ && index($1, vm) { print int($2 / mib) }' $metrics
+	awk -v mib=$MIB -v vm="\"$1\"}" 'index($1, "pagefoldd_vm_active_bytes") == 1 && index($1, vm) {
+		print int($2 / mib) }' $metrics
 }
 
 rounds_are()
