@@ -144,7 +144,7 @@ spiked()
 }
 
 # There is not enough for both, and each would get half. But b, which was there first, keeps what it works with, less
-# 5 %. That is an estimate and moves: the lowest that was seen counts.
+# 5 %. That is an estimate and moves: the lowest that was seen counts, and what b is used to lags a little behind it.
 noisy_neighbour()
 {
 	local goal held=$RAM worked least
@@ -157,7 +157,7 @@ noisy_neighbour()
 	begin_work a && until_true spiked || return 1
 	figures
 	note "b worked with $worked MiB, $least at least, and was held to $held, half of all is $((CROWD / 2))"
-	expect [ $((worked * 95)) -gt $((CROWD * 50)) ] && expect [ $((held * 100 + 100)) -ge $((least * 95)) ] &&
+	expect [ $((worked * 95)) -gt $((CROWD * 50)) ] && expect [ $((held * 100 + 100)) -ge $((least * 92)) ] &&
 		expect [ $((held * 100)) -ge $((worked * 85)) ] && end_work a && end_work b
 }
 
