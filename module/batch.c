@@ -58,8 +58,8 @@ static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
 				     struct pf_stats *turn)
 {
 	struct pf_fold *fold = &worker->fold;
-	unsigned int i, targets = 0, folded = 0, zero = 0, skipped = 0;
-	u64 ns;
+	unsigned int i, targets = 0, skipped = 0;
+	u64 frames = 0, zeros = 0, ns;
 
 	for (i = 0; i < fold->nr; i++) {
 		enum pf_stat result = fold->result[i];
@@ -67,25 +67,23 @@ static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
 		if (!fold->target[i])
 			continue;
 		turn->count[result]++;
-		folded += result == PF_STAT_FOLDS;
-		zero += result == PF_STAT_ZERO_FOLDS;
+		frames |= (u64)(result == PF_STAT_FOLDS) << i;
+		zeros |= (u64)(result == PF_STAT_ZERO_FOLDS) << i;
 		skipped += result >= PF_SKIP_FIRST;
 		targets++;
-		if (result < PF_SKIP_FIRST)
-			pf_region_folded(vm, fold->start + i * PAGE_SIZE,
-					 result == PF_STAT_ZERO_FOLDS);
-		else
-			pf_region_wake(vm, fold->start + i * PAGE_SIZE);
 		if (fold->target[i] != PF_TARGET_ZERO)
 			put_page(fold->target[i]);
 		fold->target[i] = NULL;
 	}
+	pf_region_folded(vm, fold->start, frames, zeros);
+	if (skipped)
+		pf_region_wake(vm, fold->start);
 	ns = div_u64(fold->hold_ns, targets);
 	/* What was refused at once took no time, and says nothing of what folding takes. */
 	if (fold->tried)
 		worker->ns_per_page = (worker->ns_per_page * 7 + ns) / 8;
-	trace_pagefold_fold(vm->pid, folded, zero, skipped, fold->hold_ns);
-	return folded + zero;
+	trace_pagefold_fold(vm->pid, hweight64(frames), hweight64(zeros), skipped, fold->hold_ns);
+	return hweight64(frames) + hweight64(zeros);
 }
 
 /**

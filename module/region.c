@@ -282,26 +282,40 @@ void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end)
 	}
 }
 
+/* Set the bits of @folded from bit @base on. Returns how many were not set. */
+static unsigned int pf_region_set(unsigned long *bits, unsigned int base, u64 folded)
+{
+	unsigned int news = 0;
+
+	for (; folded; folded &= folded - 1)
+		news += !__test_and_set_bit(base + __ffs64(folded), bits);
+	return news;
+}
+
 /**
- * pf_region_folded() - note that a page was folded
+ * pf_region_folded() - note that pages were folded
  * @vm: the VM
- * @addr: the page's address
- * @zero: it was zero, and maps the kernel's zero page
+ * @start: address of the first page, in one region with the others
+ * @frames: mask of the pages that map frames now
+ * @zeros: mask of those that map the kernel's zero page
  *
  * Without memory for the record the next visit finds frames by itself; a zero page goes
  * uncounted.
  */
-void pf_region_folded(struct pf_vm *vm, unsigned long addr, bool zero)
+void pf_region_folded(struct pf_vm *vm, unsigned long start, u64 frames, u64 zeros)
 {
-	struct pf_region *region = xa_load(&vm->regions, pf_region_index(addr));
-	unsigned int i = pf_region_offset(addr);
+	struct pf_region *region = xa_load(&vm->regions, pf_region_index(start));
+	unsigned int base = pf_region_offset(start), new_frames, new_zeros;
 
+	if (!frames && !zeros)
+		return;
 	if (!region)
-		region = pf_region_new(vm, addr, PF_REGION_PAGES);
+		region = pf_region_new(vm, start, PF_REGION_PAGES);
 	if (!region)
 		return;
-	if (!test_and_set_bit(i, zero ? region->zero : region->frame))
-		pf_vm_add_folded(vm, !zero, zero);
+	new_frames = pf_region_set(region->frame, base, frames);
+	new_zeros = pf_region_set(region->zero, base, zeros);
+	pf_vm_add_folded(vm, new_frames, new_zeros);
 }
 
 /**

@@ -80,7 +80,7 @@ void pf_region_settle(struct pf_vm *vm, const struct pf_snapshot *snap,
 		      const struct pf_settle *settle);
 unsigned int pf_region_comebacks(struct pf_vm *vm, unsigned long addr);
 void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end);
-void pf_region_folded(struct pf_vm *vm, unsigned long addr, bool zero);
+void pf_region_folded(struct pf_vm *vm, unsigned long start, u64 frames, u64 zeros);
 void pf_region_unfolded(struct pf_vm *vm, unsigned long end);
 void pf_region_miss(struct pf_vm *vm, unsigned long addr);
 void pf_region_wake_missed(struct pf_vm *vm);
