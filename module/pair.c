@@ -46,6 +46,18 @@ static int pf_pair_cmp(const void *a, const void *b)
 	return x->page < y->page ? -1 : x->page > y->page;
 }
 
+/* Guests made from one image, and memory that repeats itself, bring them in order as a rule. */
+static void pf_pairs_sort(struct pf_worker *worker)
+{
+	unsigned int k;
+
+	for (k = 1; k < worker->nr_pairs; k++)
+		if (pf_pair_cmp(&worker->pair[k - 1], &worker->pair[k]) > 0)
+			break;
+	if (k < worker->nr_pairs)
+		sort(worker->pair, worker->nr_pairs, sizeof(worker->pair[0]), pf_pair_cmp, NULL);
+}
+
 static u64 pf_place_region(const struct pf_place *place)
 {
 	return place->page >> (PF_REGION_SHIFT - PAGE_SHIFT);
@@ -258,7 +270,7 @@ unsigned int pf_pair_compare(struct pf_worker *worker, struct pf_vm *vm)
 	if (!worker->nr_pairs)
 		return 0;
 	bitmap_zero(worker->paired, PF_REGION_PAGES);
-	sort(worker->pair, worker->nr_pairs, sizeof(worker->pair[0]), pf_pair_cmp, NULL);
+	pf_pairs_sort(worker);
 	for (begin = 0; begin < worker->nr_pairs; begin += peers.nr) {
 		struct pf_vm *peer;
 
