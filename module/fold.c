@@ -115,21 +115,26 @@ static int pf_entry_is_zero(pte_t *pte, unsigned long addr, void *data)
 	return 0;
 }
 
-/* Map @frame where the entry was taken; the core counts it as a page of a file. */
-static int pf_map_frame(struct vm_area_struct *vma, unsigned long addr, struct page *frame)
+/*
+ * Map @nr frames side by side where the entries were taken; the core counts them as pages of a
+ * file. Returns how many it mapped before there was no memory for one.
+ */
+static unsigned int pf_map_frames(struct vm_area_struct *vma, unsigned long addr,
+				  struct page **frame, unsigned int nr)
 {
-	int err;
+	unsigned long left = nr;
 
 	if (pf_fault(PF_FAULT_INSERT))
-		return -ENOMEM;
-	err = vm_insert_page(vma, addr, frame);
+		return 0;
+	/* Its error says nothing more. */
+	vm_insert_pages(vma, addr, frame, &left);
 	/*
 	 * The core marks the mapping as one that mixes pages with and without struct page. Ours
 	 * have one, and the mark would keep the whole mapping from huge pages and from being folded
 	 * again.
 	 */
 	vm_flags_clear(vma, VM_MIXEDMAP);
-	return err;
+	return nr - left;
 }
 
 /*
@@ -197,18 +202,68 @@ static void pf_fold_decide_all(struct pf_fold *fold, unsigned int first, unsigne
 	}
 }
 
-/* Map the frame of a page whose entry was taken; without memory for that put the entry back. */
-static enum pf_stat pf_swap_one(struct pf_fold *fold, unsigned int i)
+/* How many pages from @i on, whose entries were all taken, are to be frames? */
+static unsigned int pf_swap_run_length(const struct pf_fold *fold, unsigned int i, unsigned int end)
 {
+	unsigned int nr = 0;
+
+	while (i + nr < end && (fold->swap & BIT_ULL(i + nr)) &&
+	       fold->target[i + nr] != PF_TARGET_ZERO)
+		nr++;
+	return nr;
+}
+
+/*
+ * Map the frames of pages from @i on whose entries were taken, as many as are side by side; the
+ * entry of one for which there is no memory is put back. Returns how many were done.
+ */
+static unsigned int pf_swap_run(struct pf_fold *fold, unsigned int i, unsigned int end)
+{
+	unsigned int nr = pf_swap_run_length(fold, i, end), k, mapped;
 	unsigned long addr = fold->start + i * PAGE_SIZE;
 
-	if (fold->target[i] == PF_TARGET_ZERO)
-		return PF_STAT_ZERO_FOLDS;
-	if (!pf_map_frame(fold->vma, addr, fold->target[i]))
-		return PF_STAT_FOLDS;
-	apply_to_page_range(fold->mm, addr, PAGE_SIZE, pf_entry_restore, fold);
-	fold->swap &= ~BIT_ULL(i);
-	return PF_SKIP_NOMEM;
+	if (!nr) {
+		fold->result[i] = PF_STAT_ZERO_FOLDS;
+		return 1;
+	}
+	mapped = pf_map_frames(fold->vma, addr, fold->target + i, nr);
+	for (k = i; k < i + mapped; k++)
+		fold->result[k] = PF_STAT_FOLDS;
+	if (mapped == nr)
+		return nr;
+	apply_to_page_range(fold->mm, addr + mapped * PAGE_SIZE, PAGE_SIZE, pf_entry_restore, fold);
+	fold->swap &= ~BIT_ULL(i + mapped);
+	fold->result[i + mapped] = PF_SKIP_NOMEM;
+	return mapped + 1;
+}
+
+/*
+ * Pages that had no other mapping than the one that was taken are nobody's any more. The core would
+ * put them back on the lists of their memory and look through their reverse maps before it frees
+ * them, a third of what a fold costs. So they are kept from it, and let go here as the core lets go
+ * of a page that went away while it was to be moved, see migrate_folio_unmap(): this file has
+ * the only reference. A page that is mapped elsewhere too, after a fork, the core puts back there.
+ */
+static void pf_fold_release(struct pf_fold *fold)
+{
+	unsigned int nr = 0;
+	u64 left;
+
+	for (left = fold->swap; left; left &= left - 1) {
+		unsigned int i = __ffs64(left);
+		struct folio *folio;
+
+		if (!pf_pte_is_exclusive_migration(fold->saved[i]))
+			continue;
+		folio = page_folio(migrate_pfn_to_page(fold->src[i]));
+		fold->src[i] = 0;
+		folio_clear_active(folio);
+		folio_clear_unevictable(folio);
+		folio_unlock(folio);
+		fold->gone[nr++] = &folio->page;
+	}
+	if (nr)
+		release_pages(fold->gone, nr);
 }
 
 /* Swap the pages from @first to @end, not included, that equal their targets for them. */
@@ -223,13 +278,11 @@ static void pf_fold_swap(struct pf_fold *fold, unsigned int first, unsigned int 
 	fold->taken = 0;
 	apply_to_page_range(fold->mm, start, size, pf_entry_take, fold);
 	fold->swap = fold->taken;
-	for (i = first; i < end; i++) {
-		if (!(fold->swap & BIT_ULL(i)))
-			continue;
-		fold->result[i] = pf_swap_one(fold, i);
-		soft_dirty |= fold->result[i] == PF_STAT_FOLDS &&
+	for (i = first; i < end;)
+		i += fold->swap & BIT_ULL(i) ? pf_swap_run(fold, i, end) : 1;
+	for (i = first; i < end; i++)
+		soft_dirty |= (fold->swap & BIT_ULL(i)) && fold->result[i] == PF_STAT_FOLDS &&
 			      pte_swp_soft_dirty(fold->saved[i]);
-	}
 	/*
 	 * Also where the mapping as a whole counts as written: merged with another mapping it may
 	 * lose that mark.
@@ -237,6 +290,7 @@ static void pf_fold_swap(struct pf_fold *fold, unsigned int first, unsigned int 
 	if (soft_dirty)
 		apply_to_page_range(fold->mm, start, size, pf_entry_soft_dirty, fold);
 	pf_rss_add_anon(fold->mm, -(long)hweight64(fold->swap));
+	pf_fold_release(fold);
 }
 
 /* Set the same result for all pages that have a target. */

@@ -39,6 +39,7 @@
  * @saved: entries of the page table that were taken
  * @swap: mask of the pages whose entry is to be taken; then, of those that have another one now
  * @taken: mask of the pages whose entry was taken
+ * @gone: pages that nobody maps any more
  */
 struct pf_fold {
 	struct mm_struct *mm;
@@ -61,6 +62,7 @@ struct pf_fold {
 	pte_t saved[PF_FOLD_MAX];
 	u64 swap;
 	u64 taken;
+	struct page *gone[PF_FOLD_MAX];
 };
 
 void pf_fold_pages(struct pf_fold *fold);

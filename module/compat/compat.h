@@ -111,6 +111,25 @@ static inline bool pf_pte_is_migration_of(pte_t pte, unsigned long pfn)
 #endif
 }
 
+/**
+ * pf_pte_is_exclusive_migration() - had the page of this entry no other mapping
+ * @pte: a migration entry
+ *
+ * What can be written is never mapped twice either.
+ */
+static inline bool pf_pte_is_exclusive_migration(pte_t pte)
+{
+#ifdef PF_HAVE_SOFTLEAF
+	softleaf_t entry = softleaf_from_pte(pte);
+
+	return softleaf_is_migration_write(entry) || softleaf_is_migration_read_exclusive(entry);
+#else
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	return is_writable_migration_entry(entry) || is_readable_exclusive_migration_entry(entry);
+#endif
+}
+
 /* As the newest kernel's get_user_pages_remote(), without a way to drop the mmap lock. */
 static inline long pf_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
 					    unsigned long nr, unsigned int flags,
