@@ -43,8 +43,8 @@
 
 #include "fault.h"
 #include "fold.h"
-#include "hash.h"
 #include "mmlock.h"
+#include "wide.h"
 
 static unsigned int pf_fold_index(const struct pf_fold *fold, unsigned long addr)
 {
@@ -156,10 +156,10 @@ static bool pf_page_equals(struct page *page, struct page *target)
 	bool equal;
 
 	if (target == PF_TARGET_ZERO) {
-		equal = pf_page_is_zero(data);
+		equal = pf_wide_is_zero(data);
 	} else {
 		frame = kmap_local_page(target);
-		equal = pf_page_equal(data, frame);
+		equal = pf_wide_equal(data, frame);
 		kunmap_local(frame);
 	}
 	kunmap_local(data);

@@ -11,13 +11,14 @@
 #include <linux/string.h>
 
 #include "frame.h"
-#include "hash.h"
+#include "wide.h"
 
 static int pf_frame_cmp(const struct pf_frame_key *key, const void *data,
 			const struct pf_frame *frame)
 {
+	unsigned int line;
 	void *content;
-	int order;
+	int order = 0;
 
 	if (key->domain != frame->key.domain)
 		return key->domain < frame->key.domain ? -1 : 1;
@@ -26,8 +27,10 @@ static int pf_frame_cmp(const struct pf_frame_key *key, const void *data,
 	if (key->hash != frame->key.hash)
 		return key->hash < frame->key.hash ? -1 : 1;
 	content = kmap_local_page(frame->page);
-	/* As good as always it is the frame that is looked for, and only equality matters. */
-	order = pf_page_equal(data, content) ? 0 : memcmp(data, content, PF_PAGE_BYTES);
+	line = pf_wide_differ(data, content);
+	if (line < PF_PAGE_LINES)
+		order = memcmp(data + line * PF_LINE_BYTES, content + line * PF_LINE_BYTES,
+			       PF_LINE_BYTES);
 	kunmap_local(content);
 	return order;
 }

@@ -76,21 +76,22 @@ static inline u64 pf_line_hash(const void *data, unsigned int line, const struct
 }
 
 /**
- * pf_page_differ() - compare two pages, all 4096 bytes of them
+ * pf_page_differ_from() - compare two pages from some line on
  * @a: a page, aligned to 8 bytes
  * @b: another
+ * @line: where to begin, 0..PF_PAGE_LINES
  *
  * The kernel's memcmp() also finds out which is less, one word at a time, which takes four times
- * the instructions; half the cost of a fold was that.
+ * the instructions.
  *
- * Return: the first line in which they differ; PF_PAGE_LINES if they are equal.
+ * Return: the first line from @line on in which they differ; PF_PAGE_LINES if they are equal.
  */
-static inline unsigned int pf_page_differ(const void *a, const void *b)
+static inline unsigned int pf_page_differ_from(const void *a, const void *b, unsigned int line)
 {
-	const u64 *x = a, *y = b;
-	unsigned int line;
+	const u64 *x = (const u64 *)a + line * (PF_LINE_BYTES / sizeof(u64));
+	const u64 *y = (const u64 *)b + line * (PF_LINE_BYTES / sizeof(u64));
 
-	for (line = 0; line < PF_PAGE_LINES; line++, x += 8, y += 8)
+	for (; line < PF_PAGE_LINES; line++, x += 8, y += 8)
 		if ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) |
 		    (x[4] ^ y[4]) | (x[5] ^ y[5]) | (x[6] ^ y[6]) | (x[7] ^ y[7]))
 			break;
@@ -98,13 +99,26 @@ static inline unsigned int pf_page_differ(const void *a, const void *b)
 }
 
 /**
- * pf_page_equal() - are two pages equal, all 4096 bytes of them
+ * pf_page_differ() - compare two pages, all 4096 bytes of them
  * @a: a page, aligned to 8 bytes
  * @b: another
+ *
+ * Return: the first line in which they differ; PF_PAGE_LINES if they are equal.
  */
-static inline bool pf_page_equal(const void *a, const void *b)
+static inline unsigned int pf_page_differ(const void *a, const void *b)
 {
-	return pf_page_differ(a, b) == PF_PAGE_LINES;
+	return pf_page_differ_from(a, b, 0);
+}
+
+/**
+ * pf_line_is_zero() - are the first 64 bytes of a page zero
+ * @data: the page, aligned to 8 bytes
+ */
+static inline bool pf_line_is_zero(const void *data)
+{
+	const u64 *word = data;
+
+	return !(word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7]);
 }
 
 /**
@@ -115,11 +129,11 @@ static inline bool pf_page_equal(const void *a, const void *b)
  */
 static inline bool pf_page_is_zero(const void *data)
 {
-	const u64 *word = data;
-	const u64 *end = word + PF_PAGE_BYTES / sizeof(u64);
+	const u8 *line = data;
+	const u8 *end = line + PF_PAGE_BYTES;
 
-	for (; word < end; word += 8)
-		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
+	for (; line < end; line += PF_LINE_BYTES)
+		if (!pf_line_is_zero(line))
 			return false;
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "store.h"
 #include "sysfs.h"
 #include "vm.h"
+#include "wide.h"
 #include "wss.h"
 
 #define CREATE_TRACE_POINTS
@@ -19,6 +20,7 @@ static int __init pf_init(void)
 {
 	int err;
 
+	pf_wide_init();
 	err = pf_store_init();
 	if (err)
 		return err;

@@ -15,12 +15,12 @@
 #include <linux/sort.h>
 
 #include "fault.h"
-#include "hash.h"
 #include "mmlock.h"
 #include "region.h"
 #include "scan.h"
 #include "store.h"
 #include "trace.h"
+#include "wide.h"
 
 /**
  * struct pf_peers - pairs whose other pages lie in one region
@@ -98,7 +98,7 @@ static void pf_pair_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_p
 			 struct page *other)
 {
 	void *x = kmap_local_page(worker->page[pair->i]), *y = kmap_local_page(other);
-	unsigned int line = pf_page_differ(x, y);
+	unsigned int line = pf_wide_differ(x, y);
 
 	kunmap_local(y);
 	kunmap_local(x);

@@ -10,12 +10,12 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 
-#include "hash.h"
 #include "region.h"
 #include "scan.h"
 #include "store.h"
 #include "trace.h"
 #include "unfold.h"
+#include "wide.h"
 
 /* How often a look is tried again when the range changes under it. */
 #define PF_LOOK_TRIES	3
@@ -316,7 +316,7 @@ static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned 
 	bool zero;
 
 	data = kmap_local_page(page);
-	zero = pf_page_is_zero(data);
+	zero = pf_wide_is_zero(data);
 	kunmap_local(data);
 	if (zero) {
 		worker->target[i] = READ_ONCE(pf_knobs.fold_zero) ? PF_TARGET_ZERO : NULL;

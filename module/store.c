@@ -25,6 +25,7 @@
 #include "sample.h"
 #include "store.h"
 #include "trace.h"
+#include "wide.h"
 
 /* 16 pages: a block is used up soon, and is there when memory is not quite whole any more. */
 #define PF_POOL_ORDER	4
@@ -189,7 +190,7 @@ static bool pf_store_may_share(struct page *frame, u32 domain, struct page *page
 static unsigned int pf_store_differ(struct page *page, struct page *frame)
 {
 	void *x = kmap_local_page(page), *y = kmap_local_page(frame);
-	unsigned int line = pf_page_differ(x, y);
+	unsigned int line = pf_wide_differ(x, y);
 
 	kunmap_local(y);
 	kunmap_local(x);

@@ -27,12 +27,12 @@
 #include "cputime.h"
 #include "eligible.h"
 #include "fault.h"
-#include "hash.h"
 #include "mmlock.h"
 #include "store.h"
 #include "touch.h"
 #include "trace.h"
 #include "vm.h"
+#include "wide.h"
 #include "wss.h"
 
 /* How often a look is tried again when the range changes under it. */
@@ -229,7 +229,7 @@ static bool pf_wss_written(struct pf_wss_thread *thread, const struct pf_wss_sam
 	if (sample->there)
 		return pf_store_hash(page) != sample->hash;
 	data = kmap_local_page(page);
-	zero = pf_page_is_zero(data);
+	zero = pf_wide_is_zero(data);
 	kunmap_local(data);
 	return !zero;
 }

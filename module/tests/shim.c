@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The parts of the stand-in headers that need a place: memory and its account, local mappings. */
+/* The parts of the stand-in headers that need a place: memory and its account, local mappings, wide registers. */
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
 #include <linux/highmem.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
@@ -15,6 +18,8 @@
 struct shim_memory shim_memory;
 int shim_writers;
 struct shim_kmap shim_kmap;
+bool shim_cpu_is_plain;
+struct shim_fpu shim_fpu = { .kept = XFEATURE_MASK_SSE | XFEATURE_MASK_YMM };
 
 static void must_not_wait(const char *what)
 {
@@ -63,4 +68,25 @@ void shim_kmap_wrong(const char *what)
 {
 	fprintf(stderr, "kmap: %s\n", what);
 	abort();
+}
+
+static void fpu_wrong(const char *what)
+{
+	fprintf(stderr, "fpu: %s\n", what);
+	abort();
+}
+
+void kernel_fpu_begin(void)
+{
+	if (shim_fpu.taken || shim_fpu.ours)
+		fpu_wrong("asked for registers that somebody has");
+	shim_fpu.ours = true;
+	shim_fpu.begun++;
+}
+
+void kernel_fpu_end(void)
+{
+	if (!shim_fpu.ours)
+		fpu_wrong("gave back what it did not have");
+	shim_fpu.ours = false;
 }
