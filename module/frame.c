@@ -2,9 +2,9 @@
 /*
  * The frame tree: pages whose content is shared, by content.
  *
- * The content of a frame never changes, so the order of the tree is stable; the content that is
- * looked for may change during the walk (it is a page in use), which can only make the walk miss or
- * end at a frame that is not equal any more. Folding compares again with the page held still.
+ * The content of a frame never changes, so the order of the tree is stable. Among frames of one
+ * hash it is that of the first line in which they differ, so that as many as a guest can make
+ * cost no more than a comparison for each level of the tree.
  */
 #include <linux/highmem.h>
 #include <linux/rbtree.h>

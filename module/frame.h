@@ -16,7 +16,7 @@ struct page;
 
 /**
  * struct pf_frame_key - what a frame is looked up by
- * @hash: pf_page_hash() of the content
+ * @hash: what the hints of the page were looked up by that it was made from, see sample.h
  * @domain: who may share it
  * @node: NUMA node of its page, or one constant for all when sharing crosses nodes
  */

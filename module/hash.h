@@ -2,11 +2,12 @@
 /*
  * The hash of a page, the test whether it is all zero, and whether two pages are equal.
  *
- * Why not the kernel's xxh64(): every new frame is hashed, and pages that a sample does not tell
- * apart (sample.c) are; the scalar xxh64 takes about 3500 instructions for 4 KiB. Four independent
- * lanes of one wide multiplication for each 16 bytes take half of that, and 105 instead of 180 ns
- * where the page is in the cache. The hash never decides: it only says where to look, so what is
- * asked of it is spread over equal-looking pages and a seed that a guest cannot know.
+ * Why not the kernel's xxh64(): pages that a sample does not tell apart (sample.c) are hashed
+ * whole, as are those of which it is asked whether they were written (wss.c); the scalar xxh64
+ * takes about 3500 instructions for 4 KiB. Four independent lanes of one wide multiplication for
+ * each 16 bytes take half of that, and 105 instead of 180 ns where the page is in the cache. The
+ * hash never decides: it only says where to look, so what is asked of it is spread over
+ * equal-looking pages and a seed that a guest cannot know.
  */
 #ifndef PF_HASH_H
 #define PF_HASH_H

@@ -90,7 +90,7 @@ static void pf_pair_differ(struct pf_worker *worker, struct pf_vm *vm, struct pf
 	pair->stale = !pf_hint_alike(&pf_hints, key, now);
 	up_read(&pf_hints.lock);
 	if (now == key)
-		pf_store_tell(vm->domain_id, other, line);
+		worker->told |= pf_store_tell(vm->domain_id, other, line);
 }
 
 /* Compare the page of a pair with the other one. */
@@ -306,7 +306,7 @@ static struct page *pf_pair_frame(struct pf_worker *worker, struct pf_vm *vm, un
 		get_page(frame);
 	else
 		frame = pf_range_find_frame(worker, vm, i) ?:
-			pf_store_add(vm->domain_id, worker->page[i]);
+			pf_store_add(vm->domain_id, worker->page[i], worker->key[i]);
 	return frame;
 }
 
@@ -345,7 +345,8 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 		down_read(&pf_hints.lock);
 		pf_hint_del(&pf_hints, key, pair->place);
 		/* What was learnt since may have changed its key. */
-		pf_hint_frame(pf_store_key(vm->domain_id, pair->frame), pair->frame);
+		pf_hint_frame(worker->told ? pf_store_key(vm->domain_id, pair->frame) : key,
+			      pair->frame);
 		up_read(&pf_hints.lock);
 		cond_resched();
 	}

@@ -25,6 +25,8 @@
  * the core is content with its own CPU's if the page that it was asked for was among them.
  */
 #define PF_DRAIN_PASSES	16
+/* Pages after which others may run: each takes a microsecond at the most. */
+#define PF_MATCH_RESCHED	16
 
 static void pf_range_put(struct pf_worker *worker)
 {
@@ -246,8 +248,10 @@ static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *
 		return NULL;
 	worker->trust = false;
 	worker->wary = true;
-	if (pf_store_tell(vm->domain_id, page, look.line))
+	if (pf_store_tell(vm->domain_id, page, look.line)) {
+		worker->told = true;
 		worker->key[i] = pf_store_key(vm->domain_id, page);
+	}
 	return NULL;
 }
 
@@ -333,6 +337,7 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 
 	worker->nr_pairs = 0;
 	worker->news = 0;
+	worker->told = false;
 	down_read(&pf_hints.lock);
 	for_each_set_bit(i, worker->framed, snap->nr) {
 		struct page *frame = pf_snapshot_page(snap, i);
@@ -344,7 +349,8 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 		if (!worker->page[i])
 			continue;
 		pf_range_match(worker, vm, i);
-		cond_resched();
+		if (i % PF_MATCH_RESCHED == 0)
+			cond_resched();
 	}
 	up_read(&pf_hints.lock);
 }

@@ -317,12 +317,14 @@ u64 pf_store_hash(struct page *page)
  * pf_store_add() - a frame with the content of this page, made if need be
  * @domain: of the page's VM
  * @page: behind a reference; if it changes meanwhile the frame has what it held for a moment
+ * @key: pf_store_key() of the page. If that is not its key any more the frame is in the wrong
+ *	 place of the tree, and its like will not be found there: memory, and nothing else, is lost.
  *
  * Context: takes pf_store_lock; may sleep.
  * Return: the frame's page with a reference for the caller; NULL for want of memory, or when more
  * pages than can be counted share it.
  */
-struct page *pf_store_add(u32 domain, struct page *page)
+struct page *pf_store_add(u32 domain, struct page *page, u64 key)
 {
 	struct pf_frame *frame;
 	struct page *copy;
@@ -337,7 +339,7 @@ struct page *pf_store_add(u32 domain, struct page *page)
 		return NULL;
 	}
 	frame->key = (struct pf_frame_key) {
-		.hash = pf_store_hash(copy),
+		.hash = key,
 		.domain = domain,
 		.node = pf_store_node(page),
 	};

@@ -95,7 +95,7 @@ static unsigned long pf_avx2_differ(const void *a, const void *b)
 	return at;
 }
 
-/* The first byte of the 256 in which a page is not zero; PF_PAGE_BYTES if it is. */
+/* The first byte of the 512 in which a page is not zero; PF_PAGE_BYTES if it is. */
 static unsigned long pf_avx2_nonzero(const void *data)
 {
 	unsigned long at = 0;
@@ -103,12 +103,20 @@ static unsigned long pf_avx2_nonzero(const void *data)
 	asm volatile("1:\n\t"
 		     "vmovdqu 0x00(%[data],%[at]), %%ymm0\n\t"
 		     "vmovdqu 0x20(%[data],%[at]), %%ymm1\n\t"
-		     "vpor 0x40(%[data],%[at]), %%ymm0, %%ymm0\n\t"
-		     "vpor 0x60(%[data],%[at]), %%ymm1, %%ymm1\n\t"
-		     "vpor 0x80(%[data],%[at]), %%ymm0, %%ymm0\n\t"
-		     "vpor 0xa0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
-		     "vpor 0xc0(%[data],%[at]), %%ymm0, %%ymm0\n\t"
-		     "vpor 0xe0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x040(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x060(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x080(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x0a0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x0c0(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x0e0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x100(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x120(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x140(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x160(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x180(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x1a0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
+		     "vpor 0x1c0(%[data],%[at]), %%ymm0, %%ymm0\n\t"
+		     "vpor 0x1e0(%[data],%[at]), %%ymm1, %%ymm1\n\t"
 		     "vpor %%ymm1, %%ymm0, %%ymm0\n\t"
 		     "vptest %%ymm0, %%ymm0\n\t"
 		     "jnz 2f\n\t"
@@ -118,7 +126,7 @@ static unsigned long pf_avx2_nonzero(const void *data)
 		     "2:\n\t"
 		     "vzeroupper"
 		     : [at] "+r" (at)
-		     : [data] "r" (data), [block] "i" (PF_WIDE_BYTES), [bytes] "i" (PF_PAGE_BYTES),
+		     : [data] "r" (data), [block] "i" (2 * PF_WIDE_BYTES), [bytes] "i" (PF_PAGE_BYTES),
 		       "m" (PF_WIDE_PAGE(data))
 		     : PF_WIDE_CLOBBERS);
 	return at;
