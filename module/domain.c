@@ -2,7 +2,7 @@
 /*
  * Domains: who may share frames with whom.
  *
- * A domain exists while a VM is in it. Its number orders the frame tree; numbers are not used
+ * A domain exists while a VM is in it. Its number keeps frames apart; numbers are not used
  * again, so that a frame of a domain that is gone can never be taken for one of a new domain.
  */
 #include <linux/mutex.h>

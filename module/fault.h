@@ -16,7 +16,7 @@ enum pf_fault_site {
 	PF_FAULT_HINTS,		/* the hint table */
 	PF_FAULT_FRAME_PAGE,	/* the page of a frame */
 	PF_FAULT_FRAME_BLOCK,	/* a block of such pages */
-	PF_FAULT_FRAME_NODE,	/* its node in the tree */
+	PF_FAULT_FRAME_TABLE,	/* more buckets to find frames in */
 	PF_FAULT_REGION,	/* the record of a region */
 	PF_FAULT_REGION_SLOT,	/* the place to keep it in */
 	PF_FAULT_SETUP,		/* stabilising pages */

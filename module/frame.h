@@ -1,59 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The frame tree: pages whose content is shared, by content.
+ * The frame set: pages whose content is shared, by content.
  *
- * Pure but for the page it names: builds in userspace too. The tree is ordered by domain, NUMA node
- * and hash, and by content among equal hashes; so a lookup cannot leave its domain, and compares
- * content only where the hash is right already.
+ * Pure but for the pages: builds in userspace too. A frame is a page of the module's own, so what
+ * is kept of it is kept in its struct page: beyond that it costs a share of the table of buckets,
+ * 4 to 8 bytes, as long as there are many.
  */
 #ifndef PF_FRAME_H
 #define PF_FRAME_H
 
-#include <linux/rbtree.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
-struct page;
+/* What the key of each frame in the set has, so that it is not 0, which says that it is in none. */
+#define PF_FRAME_LISTED		1ULL
+#define PF_FRAME_BUCKETS_MIN	64U
+/* 1 GiB, for a TiB of frames; beyond that chains become longer. */
+#define PF_FRAME_BUCKETS_MAX	(128U << 20)
+/* As good as none has more than 16, unless there is no memory for more buckets. */
+#define PF_FRAME_CHAIN_MAX	32
 
 /**
- * struct pf_frame_key - what a frame is looked up by
- * @hash: what the hints of the page were looked up by that it was made from, see sample.h
- * @domain: who may share it
- * @node: NUMA node of its page, or one constant for all when sharing crosses nodes
- */
-struct pf_frame_key {
-	u64 hash;
-	u32 domain;
-	s32 node;
-};
-
-/**
- * struct pf_frame - a page that the module owns and VMs map
- * @rb: in the tree
- * @key: its place there, together with the content of @page
- * @page: read-only for everybody from the moment it is in the tree
- */
-struct pf_frame {
-	struct rb_node rb;
-	struct pf_frame_key key;
-	struct page *page;
-};
-
-/**
- * struct pf_frame_tree - all frames
- * @root: the tree
- * @cursor: where pf_frame_next() goes on; NULL to begin anew
+ * struct pf_frame_set - all frames
+ * @bucket: chains of frames, by their keys
+ * @nr_buckets: how many
+ * @old: those from before the size changed, until all of their frames have moved; else NULL
+ * @nr_old: how many
+ * @moved: of these, the first that may still have frames
+ * @cursor: where pf_frame_next() goes on, among the old and then the new
  * @nr: how many frames there are
  *
- * The caller's lock protects all of it, exclusively.
+ * The caller's lock protects all of it, exclusively. Of a frame's page the set owns lru, its link,
+ * and index, its key.
  */
-struct pf_frame_tree {
-	struct rb_root root;
-	struct pf_frame *cursor;
+struct pf_frame_set {
+	struct hlist_head *bucket;
+	u32 nr_buckets;
+	struct hlist_head *old;
+	u32 nr_old;
+	u32 moved;
+	u32 cursor;
 	unsigned long nr;
 };
 
-struct pf_frame *pf_frame_add(struct pf_frame_tree *tree, struct pf_frame *frame);
-void pf_frame_del(struct pf_frame_tree *tree, struct pf_frame *frame);
-struct pf_frame *pf_frame_next(struct pf_frame_tree *tree);
+/**
+ * pf_frame_of() - the frame with this link
+ * @node: in a chain of the set
+ */
+static inline struct page *pf_frame_of(struct hlist_node *node)
+{
+	return container_of((struct list_head *)node, struct page, lru);
+}
+
+/**
+ * pf_frame_listed() - is a frame in the set
+ * @page: its page
+ */
+static inline bool pf_frame_listed(struct page *page)
+{
+	return page_folio(page)->index;
+}
+
+struct page *pf_frame_add(struct pf_frame_set *set, struct page *page, u64 key, bool cross);
+void pf_frame_del(struct pf_frame_set *set, struct page *page);
+struct hlist_head *pf_frame_next(struct pf_frame_set *set);
+u32 pf_frame_want(const struct pf_frame_set *set);
+void pf_frame_resize(struct pf_frame_set *set, struct hlist_head *bucket, u32 nr_buckets);
+void pf_frame_move(struct pf_frame_set *set, u32 nr);
+struct hlist_head *pf_frame_spent(struct pf_frame_set *set);
 
 #endif /* PF_FRAME_H */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The store: owns the frames, their pages and their tree.
+ * The store: owns the frames and the set of them.
  *
  * A frame's page is always freshly allocated, never one of a VM: a VM must not choose the physical
  * place of what others will map. Frames can be neither moved nor swapped, so they are taken from
  * blocks of several pages, to lie side by side instead of all over the memory.
  *
  * A frame needs no reverse map and no count of its users: each mapping holds a reference on the
- * page, and the tree holds one. When that is the last, the frame is unused. Whoever comes by a hint
- * to it looks at it under the lock of the tree, and whoever frees it holds that for writing.
+ * page, and the set holds one. When that is the last, the frame is unused. Whoever comes by a hint
+ * to it looks at it under the lock of the set, and whoever frees it holds that for writing.
  */
 #include <linux/highmem.h>
 #include <linux/lockdep.h>
@@ -34,11 +34,16 @@
 #define PF_BLOCK_GFP	(PF_FRAME_GFP & ~__GFP_RECLAIM)
 /* A frame takes no more mappings than this: 4 TiB of equal pages. */
 #define PF_FRAME_REFS_MAX	((int)BIT(30))
-/* What a frame's page has for an index while it is in the tree; else that is 0. */
-#define PF_FRAME_LISTED	1
-/* How many frames are looked at while the lock is held. */
+/* Buckets are no reason to kill a process: without memory for more of them chains are longer. */
+#define PF_BUCKET_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)
+/* Whether there should be more is asked when so many frames have come, and each second. */
+#define PF_FIT_FRAMES	64
+/* How many chains are looked at while the lock is held. */
 #define PF_REAP_BATCH	64
-/* Each second a sixteenth of the frames is looked at, but from 32 to 128 MiB of them. */
+/*
+ * Each second a sixteenth of the chains is looked at, which as a rule have a frame or two, but from
+ * 8192 to 32768 of them.
+ */
 #define PF_REAP_INTERVAL	HZ
 #define PF_REAP_SHIFT		4
 #define PF_REAP_MIN		8192UL
@@ -47,12 +52,11 @@
 unsigned long pf_store_mark __read_mostly;
 
 static struct pf_sampler pf_sampler;
-static struct kmem_cache *pf_frame_cache;
 static struct shrinker *pf_store_shrinker;
 
-/* Protects the tree; and pf_cross_nodes, which may change only while the tree is empty. */
+/* Protects the set; and pf_cross_nodes, which may change only while the set is empty. */
 static DECLARE_RWSEM(pf_store_lock);
-static struct pf_frame_tree pf_store_tree = { .root = RB_ROOT };
+static struct pf_frame_set pf_store_set;
 static bool pf_cross_nodes = true;
 static atomic64_t pf_frames_allocated;
 static atomic64_t pf_frames_freed;
@@ -178,7 +182,7 @@ s32 pf_store_node(struct page *page)
 	return READ_ONCE(pf_cross_nodes) ? NUMA_NO_NODE : page_to_nid(page);
 }
 
-/* May @page of @domain share this frame, which is in the tree? Caller holds the lock. */
+/* May @page of @domain share this frame, which is in the set? Caller holds the lock. */
 static bool pf_store_may_share(struct page *frame, u32 domain, struct page *page)
 {
 	return pf_store_owns_for(frame, domain) &&
@@ -197,7 +201,7 @@ static unsigned int pf_store_differ(struct page *page, struct page *frame)
 	return line;
 }
 
-/* Compare a frame that is in the tree with @page. Caller holds the lock. */
+/* Compare a frame that is in the set with @page. Caller holds the lock. */
 static void pf_store_compare(struct page *frame, struct page *page, struct pf_look *look)
 {
 	lockdep_assert_held(&pf_store_lock);
@@ -217,7 +221,7 @@ static void pf_store_compare(struct page *frame, struct page *page, struct pf_lo
  * @look: what is known, and is found out
  *
  * What a hint names is believed only if it bears the mark of this load and the number of the
- * domain, and that of a frame that is in the tree.
+ * domain, and that of a frame that is in the set.
  *
  * Context: takes pf_store_lock for reading. The content must be compared again when nobody can
  * change it.
@@ -233,7 +237,7 @@ void pf_store_look(u64 pfn, struct page *page, struct pf_look *look)
 	if (!frame || !pf_store_owns(frame) || !get_page_unless_zero(frame))
 		return;
 	down_read(&pf_store_lock);
-	if (pf_store_owns(frame) && page_folio(frame)->index == PF_FRAME_LISTED) {
+	if (pf_store_owns(frame) && pf_frame_listed(frame)) {
 		look->gone = false;
 		pf_store_compare(frame, page, look);
 	}
@@ -250,21 +254,19 @@ static struct page *pf_store_copy(u32 domain, struct page *page)
 	if (!copy)
 		return NULL;
 	copy_highpage(copy, page);
-	/* What the pages' owners wrote must be there before anyone finds the frame. */
-	__folio_mark_uptodate(page_folio(copy));
-	/* Not of the tree yet, see pf_store_look(). */
+	/* Not of the set yet, see pf_store_look(). */
 	page_folio(copy)->index = 0;
+	/* That, and what the pages' owners wrote, must be there before anyone finds the frame. */
+	__folio_mark_uptodate(page_folio(copy));
 	set_page_private(copy, pf_store_mark | domain);
 	atomic64_inc(&pf_frames_allocated);
 	return copy;
 }
 
-static void pf_store_drop(struct page *page)
+static void pf_store_let_go(struct page *page)
 {
 	set_page_private(page, 0);
-	page_folio(page)->index = 0;
 	put_page(page);
-	atomic64_inc(&pf_frames_freed);
 }
 
 static void pf_store_reap_later(void)
@@ -272,32 +274,65 @@ static void pf_store_reap_later(void)
 	queue_delayed_work(system_dfl_wq, &pf_store_reap_work, PF_REAP_INTERVAL);
 }
 
-/*
- * Add @copy to the tree, or find that its like is there. Consumes @frame and @copy if so. NULL when
- * what is there has all the references that it may have.
- */
-static struct page *pf_store_insert(struct pf_frame *frame, struct page *copy)
+/* Begin to move the frames to a table of the size that fits them. */
+static void pf_store_resize(u32 nr_buckets)
 {
-	struct page *page = NULL;
-	struct pf_frame *there;
+	struct hlist_head *bucket = pf_fault(PF_FAULT_FRAME_TABLE) ? NULL :
+		kvcalloc(nr_buckets, sizeof(*bucket), PF_BUCKET_GFP);
+
+	if (!bucket)
+		return;
+	down_write(&pf_store_lock);
+	/* Somebody else may have been faster. */
+	if (!pf_store_set.old && pf_frame_want(&pf_store_set) != pf_store_set.nr_buckets) {
+		pf_frame_resize(&pf_store_set, bucket, nr_buckets);
+		bucket = NULL;
+	}
+	up_write(&pf_store_lock);
+	kvfree(bucket);
+}
+
+/* Free buckets that all frames have left, and see whether there should be more or fewer. */
+static void pf_store_fit(void)
+{
+	struct hlist_head *spent;
+	u32 want;
 
 	down_write(&pf_store_lock);
-	there = pf_frame_add(&pf_store_tree, frame);
-	if (page_count(there->page) < PF_FRAME_REFS_MAX) {
-		page = there->page;
+	spent = pf_frame_spent(&pf_store_set);
+	want = pf_store_set.old ? 0 : pf_frame_want(&pf_store_set);
+	up_write(&pf_store_lock);
+	kvfree(spent);
+	if (want && want != READ_ONCE(pf_store_set.nr_buckets))
+		pf_store_resize(want);
+}
+
+/*
+ * Add @copy to the set, or find that its like is there. Consumes @copy if so. NULL when what is
+ * there has all the references that it may have, or there is no room for another frame.
+ */
+static struct page *pf_store_insert(struct page *copy, u64 key)
+{
+	struct page *page = NULL, *there;
+
+	down_write(&pf_store_lock);
+	/* From then on hints to it are believed, see pf_store_look(). */
+	there = pf_frame_add(&pf_store_set, copy, key, pf_cross_nodes);
+	if (there && page_count(there) < PF_FRAME_REFS_MAX) {
+		page = there;
 		get_page(page);
 	}
-	/* From now on hints to it are believed, see pf_store_look(). */
-	page_folio(there->page)->index = PF_FRAME_LISTED;
 	up_write(&pf_store_lock);
-	if (there == frame) {
-		pf_store_reap_later();
-		trace_pagefold_frame_new(frame->key.domain);
-		return copy;
+	if (there != copy) {
+		pf_store_let_go(copy);
+		atomic64_inc(&pf_frames_freed);
+		return page;
 	}
-	kmem_cache_free(pf_frame_cache, frame);
-	pf_store_drop(copy);
-	return page;
+	pf_store_reap_later();
+	trace_pagefold_frame_new((u32)page_private(copy));
+	if (pf_store_frames() % PF_FIT_FRAMES == 0)
+		pf_store_fit();
+	return copy;
 }
 
 /**
@@ -318,33 +353,17 @@ u64 pf_store_hash(struct page *page)
  * @domain: of the page's VM
  * @page: behind a reference; if it changes meanwhile the frame has what it held for a moment
  * @key: pf_store_key() of the page. If that is not its key any more the frame is in the wrong
- *	 place of the tree, and its like will not be found there: memory, and nothing else, is lost.
+ *	 chain, and its like will not be found there: memory, and nothing else, is lost.
  *
  * Context: takes pf_store_lock; may sleep.
- * Return: the frame's page with a reference for the caller; NULL for want of memory, or when more
- * pages than can be counted share it.
+ * Return: the frame's page with a reference for the caller; NULL for want of memory, when more
+ * pages than can be counted share it, or when as many others as may have its key.
  */
 struct page *pf_store_add(u32 domain, struct page *page, u64 key)
 {
-	struct pf_frame *frame;
-	struct page *copy;
+	struct page *copy = pf_store_copy(domain, page);
 
-	frame = pf_fault(PF_FAULT_FRAME_NODE) ? NULL :
-		kmem_cache_alloc(pf_frame_cache, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
-	if (!frame)
-		return NULL;
-	copy = pf_store_copy(domain, page);
-	if (!copy) {
-		kmem_cache_free(pf_frame_cache, frame);
-		return NULL;
-	}
-	frame->key = (struct pf_frame_key) {
-		.hash = key,
-		.domain = domain,
-		.node = pf_store_node(page),
-	};
-	frame->page = copy;
-	return pf_store_insert(frame, copy);
+	return copy ? pf_store_insert(copy, key) : NULL;
 }
 
 /**
@@ -365,35 +384,57 @@ struct page *pf_store_new_private(u32 domain, struct page *page)
 	return copy;
 }
 
-static void pf_store_del(struct pf_frame *frame)
+static void pf_store_del(struct page *page)
 {
-	trace_pagefold_frame_free(frame->key.domain);
-	pf_store_drop(frame->page);
-	/* Last: who reads that there are none finds all of them freed. */
-	pf_frame_del(&pf_store_tree, frame);
-	kmem_cache_free(pf_frame_cache, frame);
+	trace_pagefold_frame_free((u32)page_private(page));
+	/* First: who reads that there are no frames finds all of them freed. */
+	atomic64_inc(&pf_frames_freed);
+	pf_frame_del(&pf_store_set, page);
+	pf_store_let_go(page);
 }
 
-/* Look at up to @nr frames in turn, free the unused. Caller holds the lock for writing. */
+/* Look at the frames of @nr chains in turn, free the unused. Caller holds the lock for writing. */
 static unsigned long pf_store_reap_locked(unsigned long nr)
 {
 	unsigned long freed = 0;
-	struct pf_frame *frame;
+	struct hlist_node *node, *next;
 
 	lockdep_assert_held_write(&pf_store_lock);
-	for (nr = min(nr, pf_store_tree.nr); nr; nr--) {
-		frame = pf_frame_next(&pf_store_tree);
-		if (page_count(frame->page) != 1)
-			continue;
-		pf_store_del(frame);
-		freed++;
+	for (; nr; nr--) {
+		hlist_for_each_safe(node, next, pf_frame_next(&pf_store_set)) {
+			struct page *page = pf_frame_of(node);
+
+			if (page_count(page) != 1)
+				continue;
+			pf_store_del(page);
+			freed++;
+		}
 	}
 	return freed;
 }
 
+static unsigned long pf_store_chains(void)
+{
+	return (unsigned long)READ_ONCE(pf_store_set.nr_buckets) + READ_ONCE(pf_store_set.nr_old);
+}
+
+/* Have no frame in old buckets, where a round that began in the new ones would not come by. */
+static void pf_store_move_all(void)
+{
+	bool more;
+
+	do {
+		down_write(&pf_store_lock);
+		pf_frame_move(&pf_store_set, PF_REAP_BATCH);
+		more = pf_store_set.moved < pf_store_set.nr_old;
+		up_write(&pf_store_lock);
+		cond_resched();
+	} while (more);
+}
+
 /**
  * pf_store_reap() - free some frames that nobody maps any more
- * @nr: how many to look at
+ * @nr: how many chains of them to look at
  *
  * Context: takes pf_store_lock; may sleep.
  * Return: how many were freed.
@@ -402,7 +443,8 @@ unsigned long pf_store_reap(unsigned long nr)
 {
 	unsigned long freed = 0;
 
-	for (nr = min(nr, pf_store_frames()); nr;) {
+	pf_store_move_all();
+	for (nr = min(nr, pf_store_chains()); nr;) {
 		unsigned long batch = min_t(unsigned long, nr, PF_REAP_BATCH);
 
 		down_write(&pf_store_lock);
@@ -430,16 +472,18 @@ void pf_store_reap_all(void)
  */
 static void pf_store_reap_some(struct work_struct *work)
 {
-	unsigned long nr = pf_store_frames();
+	unsigned long nr = pf_store_chains();
 
 	pf_store_reap(clamp(nr >> PF_REAP_SHIFT, PF_REAP_MIN, PF_REAP_MAX));
-	if (pf_store_frames())
+	pf_store_fit();
+	/* The buckets of before go with the next round. */
+	if (pf_store_frames() || READ_ONCE(pf_store_set.old))
 		pf_store_reap_later();
 }
 
 static unsigned long pf_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long nr = READ_ONCE(pf_store_tree.nr) + READ_ONCE(pf_pool_pages);
+	unsigned long nr = pf_store_frames() + READ_ONCE(pf_pool_pages);
 
 	return nr ?: SHRINK_EMPTY;
 }
@@ -451,7 +495,7 @@ static unsigned long pf_shrink_scan(struct shrinker *shrinker, struct shrink_con
 
 	if (!down_write_trylock(&pf_store_lock))
 		return pages ?: SHRINK_STOP;
-	frames = pf_store_reap_locked(sc->nr_to_scan);
+	frames = pf_store_reap_locked(min(sc->nr_to_scan, pf_store_chains()));
 	up_write(&pf_store_lock);
 	atomic64_add(frames, &pf_frames_shrunk);
 	return pages + frames;
@@ -462,7 +506,7 @@ static unsigned long pf_shrink_scan(struct shrinker *shrinker, struct shrink_con
  */
 unsigned long pf_store_frames(void)
 {
-	return READ_ONCE(pf_store_tree.nr);
+	return READ_ONCE(pf_store_set.nr);
 }
 
 /**
@@ -494,8 +538,8 @@ unsigned long pf_store_shrunk(void)
  */
 size_t pf_store_bytes(void)
 {
-	return pf_store_frames() * sizeof(struct pf_frame) + READ_ONCE(pf_pool_pages) * PAGE_SIZE +
-	       sizeof(pf_sampler);
+	return pf_store_chains() * sizeof(struct hlist_head) +
+	       READ_ONCE(pf_pool_pages) * PAGE_SIZE + sizeof(pf_sampler);
 }
 
 /**
@@ -518,7 +562,7 @@ int pf_store_set_cross_nodes(bool cross)
 
 	pf_store_reap_all();
 	down_write(&pf_store_lock);
-	if (cross != pf_cross_nodes && !RB_EMPTY_ROOT(&pf_store_tree.root))
+	if (cross != pf_cross_nodes && pf_store_frames())
 		err = -EBUSY;
 	else
 		WRITE_ONCE(pf_cross_nodes, cross);
@@ -533,6 +577,7 @@ int pf_store_set_cross_nodes(bool cross)
  */
 int pf_store_init(void)
 {
+	struct hlist_head *bucket;
 	struct pf_seed seed;
 	int node;
 
@@ -544,12 +589,13 @@ int pf_store_init(void)
 		return -ENOMEM;
 	for (node = 0; node < nr_node_ids; node++)
 		INIT_LIST_HEAD(&pf_pool[node]);
-	pf_frame_cache = kmem_cache_create("pagefold_frame", sizeof(struct pf_frame), 0, 0, NULL);
-	if (!pf_frame_cache)
+	bucket = kvcalloc(PF_FRAME_BUCKETS_MIN, sizeof(*bucket), GFP_KERNEL);
+	if (!bucket)
 		goto free_pool;
+	pf_frame_resize(&pf_store_set, bucket, PF_FRAME_BUCKETS_MIN);
 	pf_store_shrinker = shrinker_alloc(0, "pagefold");
 	if (!pf_store_shrinker)
-		goto destroy_cache;
+		goto free_buckets;
 	pf_store_shrinker->count_objects = pf_shrink_count;
 	pf_store_shrinker->scan_objects = pf_shrink_scan;
 	pf_store_shrinker->seeks = DEFAULT_SEEKS;
@@ -559,8 +605,8 @@ int pf_store_init(void)
 
 free_shrinker:
 	shrinker_free(pf_store_shrinker);
-destroy_cache:
-	kmem_cache_destroy(pf_frame_cache);
+free_buckets:
+	kvfree(bucket);
 free_pool:
 	kfree(pf_pool);
 	return -ENOMEM;
@@ -574,15 +620,17 @@ free_pool:
  */
 void pf_store_exit(void)
 {
-	struct rb_node *node;
+	struct hlist_node *node, *next;
 
 	cancel_delayed_work_sync(&pf_store_reap_work);
 	shrinker_free(pf_store_shrinker);
-	while ((node = rb_first(&pf_store_tree.root))) {
-		pf_store_del(rb_entry(node, struct pf_frame, rb));
+	while (pf_store_frames()) {
+		hlist_for_each_safe(node, next, pf_frame_next(&pf_store_set))
+			pf_store_del(pf_frame_of(node));
 		cond_resched();
 	}
 	pf_pool_free_all();
-	kmem_cache_destroy(pf_frame_cache);
+	kvfree(pf_store_set.old);
+	kvfree(pf_store_set.bucket);
 	kfree(pf_pool);
 }

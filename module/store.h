@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The store: owns the frames, their pages and their tree. */
+/* The store: owns the frames and the set of them. */
 #ifndef PF_STORE_H
 #define PF_STORE_H
 

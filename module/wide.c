@@ -126,8 +126,8 @@ static unsigned long pf_avx2_nonzero(const void *data)
 		     "2:\n\t"
 		     "vzeroupper"
 		     : [at] "+r" (at)
-		     : [data] "r" (data), [block] "i" (2 * PF_WIDE_BYTES), [bytes] "i" (PF_PAGE_BYTES),
-		       "m" (PF_WIDE_PAGE(data))
+		     : [data] "r" (data), [block] "i" (2 * PF_WIDE_BYTES),
+		       [bytes] "i" (PF_PAGE_BYTES), "m" (PF_WIDE_PAGE(data))
 		     : PF_WIDE_CLOBBERS);
 	return at;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of the frame tree: its order, what a lookup may reach, and the cursor that visits all
- * frames.
+ * Tests of the frame set: what is one frame and what is two, and that none is lost while the table
+ * changes its size.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/highmem.h>
@@ -11,84 +12,92 @@
 #include "hash.h"
 #include "test.h"
 
-#define FRAMES	128
+#define FRAMES	1024
 
-/* A frame with its page, and whether a test has it in the tree. */
+/* A frame, and whether a test has it in the set. */
 static struct item {
-	struct pf_frame frame;
 	struct page page;
-	unsigned char data[PF_PAGE_BYTES];
+	u64 key;
+	unsigned char *data;
 	bool in;
 	bool visited;
 } item[FRAMES];
 
-static struct pf_frame_tree tree;
+static unsigned char data[FRAMES][PF_PAGE_BYTES] __attribute__((aligned(PF_PAGE_BYTES)));
+static struct hlist_head first[PF_FRAME_BUCKETS_MIN], second[FRAMES], third[FRAMES];
+static struct pf_frame_set set;
 
-static void make(struct item *one, u32 domain, s32 node, u64 hash, unsigned char first,
-		 unsigned char last)
+static void begin(void)
 {
-	memset(one->data, 0, sizeof(one->data));
-	one->data[0] = first;
-	one->data[PF_PAGE_BYTES - 1] = last;
-	one->page.data = one->data;
-	one->frame = (struct pf_frame) {
-		.key = { .hash = hash, .domain = domain, .node = node },
-		.page = &one->page,
+	pf_frame_resize(&set, first, ARRAY_SIZE(first));
+	pf_frame_spent(&set);
+}
+
+static void make(u32 i, u32 domain, int node, u64 key, unsigned char last)
+{
+	item[i] = (struct item) {
+		.page = { .data = data[i], .private = 0xabcd00000000UL | domain, .nid = node },
+		.key = key,
 	};
-	one->in = false;
-	one->visited = false;
+	memset(data[i], 0, PF_PAGE_BYTES);
+	data[i][PF_PAGE_BYTES - 1] = last;
 }
 
-static int cmp_items(const struct item *a, const struct item *b)
+static struct page *add(u32 i, bool cross)
 {
-	const struct pf_frame_key *x = &a->frame.key, *y = &b->frame.key;
+	struct page *page = pf_frame_add(&set, &item[i].page, item[i].key, cross);
 
-	if (x->domain != y->domain)
-		return x->domain < y->domain ? -1 : 1;
-	if (x->node != y->node)
-		return x->node < y->node ? -1 : 1;
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	return memcmp(a->data, b->data, PF_PAGE_BYTES);
+	item[i].in |= page == &item[i].page;
+	return page;
 }
 
-/* By going through all of them: what the tree's order is good for is seen when something is added. */
-static struct pf_frame *find(struct item *one)
+static void del(u32 i)
 {
-	for (struct rb_node *node = rb_first(&tree.root); node; node = rb_next(node)) {
-		struct pf_frame *frame = rb_entry(node, struct pf_frame, rb);
-
-		if (!cmp_items(container_of(frame, struct item, frame), one))
-			return frame;
-	}
-	return NULL;
+	pf_frame_del(&set, &item[i].page);
+	item[i].in = false;
 }
 
-static struct item *item_of(struct pf_frame *frame)
+/* Frames of many keys, some of which many have, in few domains. */
+static void make_mixed(u32 i)
 {
-	return container_of(frame, struct item, frame);
+	u64 state = i;
+
+	make(i, i & 3, i >> 2 & 1, i & 16 ? next_random(&state) : ~0ULL * (i >> 3 & 1), i >> 5);
 }
 
-static bool empty_tree_holds_nothing(void)
+/* By going through all chains. */
+static bool holds(const struct item *one)
 {
-	make(&item[0], 0, 0, 0, 0, 0);
-	EXPECT(!find(&item[0]), "found a frame");
-	EXPECT(!pf_frame_next(&tree), "visited a frame");
-	return true;
+	struct hlist_node *node;
+	u32 i;
+
+	for (i = 0; i < set.nr_old; i++)
+		hlist_for_each(node, set.old + i)
+			if (pf_frame_of(node) == &one->page)
+				return true;
+	for (i = 0; i < set.nr_buckets; i++)
+		hlist_for_each(node, set.bucket + i)
+			if (pf_frame_of(node) == &one->page)
+				return true;
+	return false;
 }
 
 static bool added_is_found(void)
 {
-	struct item *one = &item[0], *copy = &item[1];
-
-	make(one, 1, 2, 3, 4, 5);
-	make(copy, 1, 2, 3, 4, 5);
-	EXPECT(pf_frame_add(&tree, &one->frame) == &one->frame, "not added");
-	EXPECT(tree.nr == 1, "%lu frames", tree.nr);
-	EXPECT(find(copy) == &one->frame, "not found by an equal page");
-	pf_frame_del(&tree, &one->frame);
-	EXPECT(!find(copy), "found after it was deleted");
-	EXPECT(!tree.nr, "%lu frames", tree.nr);
+	begin();
+	make(0, 1, 2, 3, 4);
+	make(1, 1, 2, 3, 4);
+	EXPECT(!pf_frame_listed(&item[0].page), "listed from the beginning");
+	EXPECT(add(0, false) == &item[0].page, "not added");
+	EXPECT(pf_frame_listed(&item[0].page), "not listed");
+	EXPECT(set.nr == 1, "%lu frames", set.nr);
+	EXPECT(add(1, false) == &item[0].page, "not the one that was there");
+	EXPECT(!pf_frame_listed(&item[1].page), "listed, and not there");
+	EXPECT(set.nr == 1, "%lu frames", set.nr);
+	del(0);
+	EXPECT(!pf_frame_listed(&item[0].page), "listed after it was deleted");
+	EXPECT(!set.nr, "%lu frames", set.nr);
+	EXPECT(add(1, false) == &item[1].page, "what was deleted is found");
 	EXPECT(!shim_kmap.nr, "%u pages left mapped", shim_kmap.nr);
 	return true;
 }
@@ -96,247 +105,262 @@ static bool added_is_found(void)
 static bool domains_are_apart(void)
 {
 	static const u32 domain[] = { 0, 1, 2, 0x7fffffff, 0x80000000, 0xffffffff };
+	u32 i;
 
-	for (size_t i = 0; i < ARRAY_SIZE(domain); i++) {
-		make(&item[i], domain[i], 0, 7, 7, 7);
-		EXPECT(!find(&item[i]), "domain %u sees a frame of another", domain[i]);
-		EXPECT(pf_frame_add(&tree, &item[i].frame) == &item[i].frame, "domain %u",
-		       domain[i]);
+	begin();
+	for (i = 0; i < ARRAY_SIZE(domain); i++) {
+		make(i, domain[i], 0, 7, 7);
+		EXPECT(add(i, true) == &item[i].page, "domain %u shares", domain[i]);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(domain); i++)
-		EXPECT(find(&item[i]) == &item[i].frame, "domain %u", domain[i]);
-	make(&item[10], 3, 0, 7, 7, 7);
-	EXPECT(!find(&item[10]), "domain 3 sees a frame of another");
 	return true;
 }
 
 static bool nodes_are_apart(void)
 {
-	static const s32 node[] = { -1, 0, 1, 1023 };
+	begin();
+	make(0, 1, 0, 7, 7);
+	make(1, 1, 1, 7, 7);
+	make(2, 1, 1, 7, 7);
+	EXPECT(add(0, false) == &item[0].page, "not added");
+	EXPECT(add(1, false) == &item[1].page, "nodes share");
+	EXPECT(add(2, false) == &item[1].page, "a node does not share with itself");
+	return true;
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(node); i++) {
-		make(&item[i], 1, node[i], 7, 7, 7);
-		EXPECT(!find(&item[i]), "node %d sees a frame of another", node[i]);
-		EXPECT(pf_frame_add(&tree, &item[i].frame) == &item[i].frame, "node %d", node[i]);
+static bool nodes_share_if_they_may(void)
+{
+	begin();
+	make(0, 1, 0, 7, 7);
+	make(1, 1, 1, 7, 7);
+	add(0, true);
+	EXPECT(add(1, true) == &item[0].page, "nodes do not share");
+	return true;
+}
+
+static bool content_decides_not_the_key(void)
+{
+	begin();
+	make(0, 1, 0, 7, 1);
+	make(1, 1, 0, 7, 2);
+	make(2, 1, 0, 7, 2);
+	add(0, true);
+	EXPECT(add(1, true) == &item[1].page, "found by the key alone");
+	EXPECT(add(2, true) == &item[1].page, "not found among others of its key");
+	return true;
+}
+
+static bool key_keeps_equal_content_apart(void)
+{
+	begin();
+	make(0, 1, 0, 6, 1);
+	make(1, 1, 0, 8, 1);
+	add(0, true);
+	EXPECT(add(1, true) == &item[1].page, "found under another key");
+	return true;
+}
+
+/* Whatever is found to have one key, a chain has an end; and what is in it is still found. */
+static bool chains_have_an_end(void)
+{
+	u32 i;
+
+	begin();
+	for (i = 0; i <= PF_FRAME_CHAIN_MAX; i++)
+		make(i, 1, 0, 0, i);
+	for (i = 0; i < PF_FRAME_CHAIN_MAX; i++)
+		EXPECT(add(i, true) == &item[i].page, "no room for frame %u", i);
+	EXPECT(!add(PF_FRAME_CHAIN_MAX, true), "a chain of %u", i + 1);
+	EXPECT(!pf_frame_listed(&item[PF_FRAME_CHAIN_MAX].page), "listed, and not there");
+	EXPECT(set.nr == PF_FRAME_CHAIN_MAX, "%lu frames", set.nr);
+	make(PF_FRAME_CHAIN_MAX, 1, 0, 0, 5);
+	EXPECT(add(PF_FRAME_CHAIN_MAX, true) == &item[5].page, "not found in a long chain");
+	return true;
+}
+
+static bool sizes_follow_the_number(void)
+{
+	set = (struct pf_frame_set) { .nr_buckets = 1000 };
+	set.nr = 2000;
+	EXPECT(pf_frame_want(&set) == 1000, "%u for 2000", pf_frame_want(&set));
+	set.nr = 2001;
+	EXPECT(pf_frame_want(&set) == 2001, "%u for 2001", pf_frame_want(&set));
+	set.nr = 125;
+	EXPECT(pf_frame_want(&set) == 1000, "%u for 125", pf_frame_want(&set));
+	set.nr = 124;
+	EXPECT(pf_frame_want(&set) == 124, "%u for 124", pf_frame_want(&set));
+	set.nr = 0;
+	EXPECT(pf_frame_want(&set) == PF_FRAME_BUCKETS_MIN, "%u for 0", pf_frame_want(&set));
+	set.nr = 1UL << 40;
+	EXPECT(pf_frame_want(&set) == PF_FRAME_BUCKETS_MAX, "%u for 2^40", pf_frame_want(&set));
+	set.nr_buckets = PF_FRAME_BUCKETS_MAX;
+	EXPECT(pf_frame_want(&set) == PF_FRAME_BUCKETS_MAX, "no end");
+	return true;
+}
+
+static bool all_are_there(const char *when)
+{
+	unsigned long nr = 0;
+	u32 i;
+
+	for (i = 0; i < FRAMES; i++) {
+		nr += item[i].in;
+		EXPECT(holds(&item[i]) == item[i].in, "%s: frame %u", when, i);
+		EXPECT(pf_frame_listed(&item[i].page) == item[i].in, "%s: frame %u", when, i);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(node); i++)
-		EXPECT(find(&item[i]) == &item[i].frame, "node %d", node[i]);
+	EXPECT(set.nr == nr, "%s: %lu frames, not %lu", when, set.nr, nr);
 	return true;
 }
 
-static bool content_decides_not_the_hash(void)
+/* In the middle of a move too a frame is found by its like, on both sides of it. */
+static bool frames_are_found_while_they_move(void)
 {
-	make(&item[0], 1, 0, 7, 0, 1);
-	make(&item[1], 1, 0, 7, 0, 2);
-	make(&item[2], 1, 0, 7, 9, 1);
-	for (u32 i = 0; i < 3; i++)
-		EXPECT(pf_frame_add(&tree, &item[i].frame) == &item[i].frame, "item %u", i);
-	for (u32 i = 0; i < 3; i++)
-		EXPECT(find(&item[i]) == &item[i].frame, "item %u", i);
-	make(&item[3], 1, 0, 7, 0, 3);
-	EXPECT(!find(&item[3]), "found by the hash alone");
-	return true;
+	u32 i, added;
+
+	begin();
+	for (i = 0; i < FRAMES / 2; i++) {
+		u64 state = i;
+
+		make(i, 1, 0, next_random(&state), i);
+		add(i, true);
+	}
+	pf_frame_resize(&set, second, ARRAY_SIZE(second));
+	EXPECT(!pf_frame_spent(&set), "old buckets are taken away with frames in them");
+	for (i = 0; i < FRAMES / 2; i++) {
+		u32 other = (i + 7) % (FRAMES / 2);
+
+		make(FRAMES / 2, 1, 0, item[other].key, other);
+		EXPECT(add(FRAMES / 2, true) == &item[other].page, "frame %u at %u", other,
+		       set.moved);
+	}
+	EXPECT(pf_frame_spent(&set) == first, "old buckets stay");
+	for (added = 0; added < set.nr_old; added++)
+		EXPECT(!set.old[added].first, "bucket %u is not empty", added);
+	EXPECT(!pf_frame_spent(&set), "taken away twice");
+	return all_are_there("moved");
 }
 
-static bool hash_keeps_equal_content_apart(void)
+static bool new_frames_move_the_others(void)
 {
-	make(&item[0], 1, 0, 7, 1, 1);
-	make(&item[1], 1, 0, 8, 1, 1);
-	pf_frame_add(&tree, &item[0].frame);
-	EXPECT(!find(&item[1]), "found under another hash");
-	return true;
+	u32 i, steps = 0;
+
+	begin();
+	for (i = 0; i < FRAMES / 2; i++) {
+		make_mixed(i);
+		add(i, true);
+	}
+	pf_frame_resize(&set, second, ARRAY_SIZE(second));
+	for (; i < FRAMES && !pf_frame_spent(&set); i++, steps++) {
+		make_mixed(i);
+		add(i, true);
+	}
+	EXPECT(steps && steps < PF_FRAME_BUCKETS_MIN, "%u steps", steps);
+	return all_are_there("moved");
 }
 
-static bool equal_frame_stays(void)
+static u32 visit_chain(void)
 {
-	make(&item[0], 1, 0, 7, 1, 1);
-	make(&item[1], 1, 0, 7, 1, 1);
-	pf_frame_add(&tree, &item[0].frame);
-	EXPECT(pf_frame_add(&tree, &item[1].frame) == &item[0].frame, "not the one that was there");
-	EXPECT(tree.nr == 1, "%lu frames", tree.nr);
-	EXPECT(pf_frame_next(&tree) == &item[0].frame, "another one is in the tree");
-	EXPECT(pf_frame_next(&tree) == &item[0].frame, "another one is in the tree");
-	EXPECT(!shim_kmap.nr, "%u pages left mapped", shim_kmap.nr);
-	return true;
-}
-
-/* Items that share domains, nodes, hashes and first bytes in all combinations. */
-static void make_mixed(u32 i)
-{
-	make(&item[i], (i & 3) * 0x60000000U, (s32)(i >> 2 & 1) - 1, ~0ULL * (i >> 3 & 1),
-	     i >> 4 & 3, i >> 6 & 1);
-}
-
-static bool frames_are_in_order(void)
-{
-	struct item *last = NULL;
+	struct hlist_node *node;
 	u32 seen = 0;
 
-	for (u32 i = 0; i < FRAMES; i++) {
-		u32 one = i * 37 % FRAMES;
-
-		make_mixed(one);
-		pf_frame_add(&tree, &item[one].frame);
-	}
-	for (struct rb_node *node = rb_first(&tree.root); node; node = rb_next(node)) {
-		struct item *one = item_of(rb_entry(node, struct pf_frame, rb));
-
-		EXPECT(!last || cmp_items(last, one) < 0, "item %td before item %td", last - item,
-		       one - item);
-		last = one;
+	hlist_for_each(node, pf_frame_next(&set)) {
+		container_of(pf_frame_of(node), struct item, page)->visited ^= true;
 		seen++;
 	}
-	EXPECT(seen == FRAMES && tree.nr == FRAMES, "%u of %lu frames", seen, tree.nr);
-	return true;
+	return seen;
 }
 
 static bool next_visits_all_again_and_again(void)
 {
-	for (u32 i = 0; i < 50; i++) {
-		make_mixed(i);
-		pf_frame_add(&tree, &item[i].frame);
-	}
-	for (u32 round = 1; round <= 3; round++) {
-		for (u32 i = 0; i < 50; i++) {
-			struct pf_frame *frame = pf_frame_next(&tree);
+	u32 i, round, seen;
 
-			EXPECT(frame, "nothing as %u. of round %u", i, round);
-			EXPECT(item_of(frame)->visited != (round & 1), "item %td twice in round %u",
-			       item_of(frame) - item, round);
-			item_of(frame)->visited = round & 1;
-		}
+	begin();
+	for (i = 0; i < FRAMES; i++) {
+		make_mixed(i);
+		add(i, true);
+		if (i == FRAMES / 2)
+			pf_frame_resize(&set, second, ARRAY_SIZE(second));
+	}
+	pf_frame_spent(&set);
+	pf_frame_resize(&set, third, ARRAY_SIZE(third));
+	pf_frame_move(&set, FRAMES / 3);
+	for (round = 1; round <= 3; round++) {
+		for (i = 0, seen = 0; i < set.nr_old + set.nr_buckets; i++)
+			seen += visit_chain();
+		EXPECT(seen == set.nr, "%u of %lu in round %u", seen, set.nr, round);
+		for (i = 0; i < FRAMES; i++)
+			EXPECT(item[i].visited == (item[i].in && (round & 1)),
+			       "frame %u in round %u", i, round);
 	}
 	return true;
 }
 
-/* Visit all, deleting at each step one frame: that which comes next, was just returned, or any. */
-static bool survives(bool (*victim)(struct item *one, struct item *now), const char *what)
+static bool cursor_stays_in_the_table(void)
 {
-	struct pf_frame *frame;
-	u32 left = 0;
+	u32 i;
 
-	tree = (struct pf_frame_tree) {};
-	for (u32 i = 0; i < FRAMES; i++) {
-		make_mixed(i);
-		pf_frame_add(&tree, &item[i].frame);
-		item[i].in = true;
-	}
-	do {
-		frame = pf_frame_next(&tree);
-		EXPECT(frame, "%s: nothing left", what);
-		EXPECT(item_of(frame)->in, "%s: visited a deleted frame", what);
-		EXPECT(!item_of(frame)->visited, "%s: visited twice", what);
-		item_of(frame)->visited = true;
-		for (u32 i = 0; i < FRAMES; i++) {
-			if (item[i].in && victim(&item[i], item_of(frame))) {
-				pf_frame_del(&tree, &item[i].frame);
-				/* Whoever looks at it again is caught. */
-				memset(&item[i].frame, 0xa5, sizeof(item[i].frame));
-				item[i].in = false;
-				break;
-			}
-		}
-	} while (tree.cursor);
-	for (u32 i = 0; i < FRAMES; i++) {
-		left += item[i].in;
-		EXPECT(!item[i].in || item[i].visited, "%s: item %u was left out", what, i);
-	}
-	EXPECT(left == tree.nr, "%s: %u frames, not %lu", what, left, tree.nr);
+	begin();
+	pf_frame_resize(&set, second, ARRAY_SIZE(second));
+	for (i = 0; i < ARRAY_SIZE(first) + ARRAY_SIZE(second); i++)
+		pf_frame_next(&set);
+	pf_frame_move(&set, U32_MAX);
+	EXPECT(pf_frame_spent(&set) == first, "old buckets stay");
+	pf_frame_resize(&set, third, 64);
+	pf_frame_move(&set, U32_MAX);
+	pf_frame_spent(&set);
+	for (i = 0; i < 200; i++)
+		EXPECT(pf_frame_next(&set) - third < 64, "chain %td", pf_frame_next(&set) - third);
 	return true;
 }
 
-static bool victim_is_next(struct item *one, struct item *now)
-{
-	return &one->frame == tree.cursor;
-}
-
-static bool victim_is_now(struct item *one, struct item *now)
-{
-	return one == now;
-}
-
-static bool victim_is_any(struct item *one, struct item *now)
-{
-	static u64 seed;
-
-	return !random_below(&seed, FRAMES);
-}
-
-static bool victim_is_last(struct item *one, struct item *now)
-{
-	return &one->frame.rb == rb_last(&tree.root);
-}
-
-static bool cursor_survives_deletes(void)
-{
-	return survives(victim_is_next, "the next") &&
-	       survives(victim_is_now, "the last returned") && survives(victim_is_any, "any") &&
-	       survives(victim_is_last, "the last in the tree");
-}
-
-static bool all_deleted_is_empty(void)
-{
-	for (u32 i = 0; i < 3; i++) {
-		make_mixed(i);
-		pf_frame_add(&tree, &item[i].frame);
-	}
-	pf_frame_next(&tree);
-	for (u32 i = 0; i < 3; i++)
-		pf_frame_del(&tree, &item[i].frame);
-	EXPECT(!pf_frame_next(&tree), "visited a deleted frame");
-	EXPECT(!tree.nr, "%lu frames", tree.nr);
-	make_mixed(5);
-	pf_frame_add(&tree, &item[5].frame);
-	EXPECT(pf_frame_next(&tree) == &item[5].frame, "not usable again");
-	return true;
-}
-
+/* Tables of all sizes come and go while frames do; the model is item[].in. */
 static bool random_operations_are_as_in_a_model(void)
 {
-	unsigned long nr = 0;
 	u64 seed = 3;
+	u32 i, step;
 
-	for (u32 i = 0; i < FRAMES; i++)
-		make_mixed(i);
-	for (u32 step = 0; step < 100000; step++) {
-		struct item *one = &item[random_below(&seed, FRAMES)];
-		struct pf_frame *next;
+	begin();
+	set.bucket = calloc(PF_FRAME_BUCKETS_MIN, sizeof(*set.bucket));
+	for (i = 0; i < FRAMES; i++) {
+		u64 state = i / 8;
 
-		EXPECT(find(one) == (one->in ? &one->frame : NULL), "item %td in step %u",
-		       one - item, step);
-		switch (random_below(&seed, 4)) {
-		case 0:
-			next = pf_frame_next(&tree);
-			EXPECT(!next == !nr, "visited %p of %lu frames", next, nr);
-			EXPECT(!next || item_of(next)->in, "visited a deleted frame in step %u",
-			       step);
-			break;
-		default:
-			if (one->in)
-				pf_frame_del(&tree, &one->frame);
-			else
-				EXPECT(pf_frame_add(&tree, &one->frame) == &one->frame,
-				       "item %td in step %u", one - item, step);
-			one->in = !one->in;
-			nr += one->in ? 1 : -1;
-		}
-		EXPECT(tree.nr == nr, "%lu frames, not %lu, in step %u", tree.nr, nr, step);
+		make(i, i & 1, i >> 1 & 1, next_random(&state), i >> 2 & 1);
 	}
+	for (step = 0; step < 100000; step++) {
+		u32 one = random_below(&seed, FRAMES);
+		u32 many = 256 + random_below(&seed, 512);
+
+		if (item[one].in)
+			del(one);
+		else
+			EXPECT(add(one, false) == &item[one].page, "frame %u in step %u", one,
+			       step);
+		pf_frame_next(&set);
+		if (random_below(&seed, 100))
+			continue;
+		free(pf_frame_spent(&set));
+		if (!set.old)
+			pf_frame_resize(&set, calloc(many, sizeof(*set.bucket)), many);
+		if (!all_are_there("random"))
+			return false;
+	}
+	free(set.old);
+	free(set.bucket);
 	return true;
 }
 
 static const struct test tests[] = {
-	{ "an empty tree holds nothing", empty_tree_holds_nothing },
 	{ "what was added is found by an equal page until it is deleted", added_is_found },
-	{ "no lookup leaves its domain", domains_are_apart },
-	{ "no lookup leaves its node", nodes_are_apart },
-	{ "among equal hashes the content decides", content_decides_not_the_hash },
-	{ "equal content under another hash is another frame", hash_keeps_equal_content_apart },
-	{ "of two equal frames the first stays", equal_frame_stays },
-	{ "frames are in order of domain, node, hash, content", frames_are_in_order },
+	{ "no frame is shared by two domains", domains_are_apart },
+	{ "none by two nodes", nodes_are_apart },
+	{ "but where it may cross", nodes_share_if_they_may },
+	{ "among equal keys the content decides", content_decides_not_the_key },
+	{ "equal content under another key is another frame", key_keeps_equal_content_apart },
+	{ "chains have an end", chains_have_an_end },
+	{ "the size follows the number of frames", sizes_follow_the_number },
+	{ "frames are found while they move", frames_are_found_while_they_move },
+	{ "frames that are added move the others", new_frames_move_the_others },
 	{ "all frames are visited, again and again", next_visits_all_again_and_again },
-	{ "the cursor survives deletes", cursor_survives_deletes },
-	{ "a tree that lost all frames is empty", all_deleted_is_empty },
+	{ "the cursor stays in the table", cursor_stays_in_the_table },
 	{ "random operations are as in a model", random_operations_are_as_in_a_model },
 };
 

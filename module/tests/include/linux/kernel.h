@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))

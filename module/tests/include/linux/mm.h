@@ -3,11 +3,38 @@
 #ifndef SHIM_LINUX_MM_H
 #define SHIM_LINUX_MM_H
 
+#include <linux/list.h>
 #include <linux/slab.h>
 
-/* A page that a frame names; only kmap_local_page() looks inside. */
+/**
+ * struct page - a page, which is a folio too
+ * @data: what kmap_local_page() shows
+ * @lru: its link
+ * @index: whatever its owner notes there
+ * @private: the same
+ * @nid: NUMA node
+ */
 struct page {
 	void *data;
+	struct list_head lru;
+	unsigned long index;
+	unsigned long private;
+	int nid;
 };
+
+static inline struct page *page_folio(struct page *page)
+{
+	return page;
+}
+
+static inline unsigned long page_private(struct page *page)
+{
+	return page->private;
+}
+
+static inline int page_to_nid(struct page *page)
+{
+	return page->nid;
+}
 
 #endif /* SHIM_LINUX_MM_H */
