@@ -59,11 +59,9 @@ static unsigned int pf_fold_index(const struct pf_fold *fold, unsigned long addr
  * page that it has been given already, and the guest would wait for ever. Nor can an empty entry
  * say that it was written since somebody last asked.
  */
-static pte_t pf_zero_entry(const struct pf_fold *fold, unsigned long addr, pte_t saved)
+static pte_t pf_zero_entry(const struct pf_fold *fold, unsigned long addr)
 {
-	pte_t zero = pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), fold->vma->vm_page_prot));
-
-	return pte_swp_soft_dirty(saved) ? pte_mksoft_dirty(zero) : zero;
+	return pte_mkspecial(pfn_pte(page_to_pfn(ZERO_PAGE(addr)), fold->vma->vm_page_prot));
 }
 
 /*
@@ -77,12 +75,12 @@ static int pf_entry_take(pte_t *pte, unsigned long addr, void *data)
 	pte_t entry = ptep_get(pte);
 
 	if (!(fold->swap & BIT_ULL(i)) ||
-	    !pf_pte_is_migration_of(entry, page_to_pfn(migrate_pfn_to_page(fold->src[i]))))
+	    !pf_pte_is_migration_of(entry, fold->src[i] >> MIGRATE_PFN_SHIFT))
 		return 0;
 	fold->taken |= BIT_ULL(i);
 	fold->saved[i] = entry;
 	if (fold->target[i] == PF_TARGET_ZERO)
-		set_pte(pte, pf_zero_entry(fold, addr, entry));
+		set_pte(pte, pte_swp_soft_dirty(entry) ? pte_mksoft_dirty(fold->zero) : fold->zero);
 	else
 		pte_clear(fold->mm, addr, pte);
 	return 0;
@@ -276,6 +274,7 @@ static void pf_fold_swap(struct pf_fold *fold, unsigned int first, unsigned int 
 	if (!fold->swap)
 		return;
 	fold->taken = 0;
+	fold->zero = pf_zero_entry(fold, start);
 	apply_to_page_range(fold->mm, start, size, pf_entry_take, fold);
 	fold->swap = fold->taken;
 	for (i = first; i < end;)

@@ -37,6 +37,7 @@
  * @dst: where pages would migrate to: nowhere
  * @vma: the mapping they are in
  * @saved: entries of the page table that were taken
+ * @zero: an entry of the kernel's zero page
  * @swap: mask of the pages whose entry is to be taken; then, of those that have another one now
  * @taken: mask of the pages whose entry was taken
  * @gone: pages that nobody maps any more
@@ -60,6 +61,7 @@ struct pf_fold {
 	unsigned long dst[PF_FOLD_MAX];
 	struct vm_area_struct *vma;
 	pte_t saved[PF_FOLD_MAX];
+	pte_t zero;
 	u64 swap;
 	u64 taken;
 	struct page *gone[PF_FOLD_MAX];
