@@ -457,13 +457,14 @@ unsigned long pf_store_reap(unsigned long nr)
 }
 
 /**
- * pf_store_reap_all() - free all frames that nobody maps any more
+ * pf_store_reap_all() - free all frames that nobody maps any more, and the room for them
  *
  * Context: takes pf_store_lock; may sleep.
  */
 void pf_store_reap_all(void)
 {
 	pf_store_reap(ULONG_MAX);
+	pf_store_fit();
 }
 
 /*
