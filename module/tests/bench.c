@@ -198,51 +198,66 @@ static void bench_hints(void)
 	pf_hint_table_free(&table);
 }
 
+static struct page page_of(unsigned char *data)
+{
+	return (struct page) { .data = data, .private = 0xabcd00000000UL | 1 };
+}
+
+/* The ns that it takes to add a frame of which the like is there. */
+static double time_frames_there(struct pf_frame_set *set, const struct page *page, u32 nr,
+				const u32 *order)
+{
+	u64 begin = now_ns();
+
+	for (u32 i = 0; i < nr; i++) {
+		struct page again = page_of(page[order[i]].data);
+
+		sink += pf_frame_add(set, &again, key_of(order[i]), true) == &page[order[i]];
+	}
+	return (double)(now_ns() - begin) / nr;
+}
+
+/* And one that is new, which goes again. */
+static double time_frames_new(struct pf_frame_set *set, const struct page *page, u32 nr,
+			      const u32 *order)
+{
+	u64 begin = now_ns();
+
+	for (u32 i = 0; i < nr; i++) {
+		struct page other = page_of(page[0].data);
+
+		sink += pf_frame_add(set, &other, key_of(nr + order[i]), true) == &other;
+		pf_frame_del(set, &other);
+	}
+	return (double)(now_ns() - begin) / nr;
+}
+
 static void bench_frames(u32 nr, const char *size)
 {
 	unsigned char *pages = make_pages(nr);
-	struct pf_frame *frame = must(calloc(nr, sizeof(*frame)));
 	struct page *page = must(calloc(nr, sizeof(*page)));
+	struct hlist_head *bucket = must(calloc(nr, sizeof(*bucket)));
 	u32 *order = make_order(nr);
-	struct pf_frame_tree tree = {};
-	double hit = 1e30, miss = 1e30, took;
+	struct pf_frame_set set = {};
+	double there = 1e30, fresh = 1e30;
 	char name[64];
 
+	pf_frame_resize(&set, bucket, nr);
 	for (u32 i = 0; i < nr; i++) {
-		page[i].data = pages + (size_t)i * PF_PAGE_BYTES;
-		frame[i].page = &page[i];
-		frame[i].key = (struct pf_frame_key) { .hash = key_of(i), .domain = 1 };
-		pf_frame_add(&tree, &frame[i]);
+		page[i] = page_of(pages + (size_t)i * PF_PAGE_BYTES);
+		pf_frame_add(&set, &page[i], key_of(i), true);
 	}
 	for (u32 round = 0; round < ROUNDS; round++) {
-		u64 begin = now_ns();
-
-		for (u32 i = 0; i < nr; i++) {
-			struct pf_frame again = frame[order[i]];
-
-			sink += pf_frame_add(&tree, &again) == &frame[order[i]];
-		}
-		took = (double)(now_ns() - begin) / nr;
-		hit = took < hit ? took : hit;
-
-		begin = now_ns();
-		for (u32 i = 0; i < nr; i++) {
-			struct pf_frame other = frame[0];
-
-			other.key.hash = key_of(nr + order[i]);
-			sink += pf_frame_add(&tree, &other) == &other;
-			pf_frame_del(&tree, &other);
-		}
-		took = (double)(now_ns() - begin) / nr;
-		miss = took < miss ? took : miss;
+		there = min(there, time_frames_there(&set, page, nr, order));
+		fresh = min(fresh, time_frames_new(&set, page, nr, order));
 	}
 	snprintf(name, sizeof(name), "frame add and delete, %s frames", size);
-	say(name, miss, "ns");
+	say(name, fresh, "ns");
 	snprintf(name, sizeof(name), "frame add, there and compared, %s frames", size);
-	say(name, hit, "ns");
+	say(name, there, "ns");
 	munmap(pages, (size_t)nr * PF_PAGE_BYTES);
-	free(frame);
 	free(page);
+	free(bucket);
 	free(order);
 }
 
