@@ -23,6 +23,7 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_DOMAIN] = "domain",
 	[PF_FAULT_SNAPSHOT] = "snapshot",
 	[PF_FAULT_PEER] = "peer",
+	[PF_FAULT_LATE_WRITE] = "late_write",
 };
 
 unsigned long pf_fault_sites;

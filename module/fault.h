@@ -28,6 +28,7 @@ enum pf_fault_site {
 	PF_FAULT_DOMAIN,	/* its domain */
 	PF_FAULT_SNAPSHOT,	/* room to unfold in */
 	PF_FAULT_PEER,		/* the lock of a VM that has the other page of a pair */
+	PF_FAULT_LATE_WRITE,	/* a page to be still what it was when its key was worked out */
 	PF_NR_FAULT_SITES,
 };
 

@@ -61,8 +61,8 @@ static bool pf_frame_same(struct page *page, struct page *there, u64 key, bool c
  * pf_frame_add() - add a frame to the set
  * @set: all frames
  * @page: the frame; its domain is set, and nobody can write it
- * @key: what the hints of the page were looked up by that it was made from; frames of one content
- *	 that come with different keys are different frames
+ * @key: what hints of its content are looked up by; frames of one content that come with different
+ *	 keys are different frames
  * @cross: an equal frame on another NUMA node will do
  *
  * Context: caller's exclusive lock; does not sleep.

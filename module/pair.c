@@ -90,7 +90,7 @@ static void pf_pair_differ(struct pf_worker *worker, struct pf_vm *vm, struct pf
 	pair->stale = !pf_hint_alike(&pf_hints, key, now);
 	up_read(&pf_hints.lock);
 	if (now == key)
-		worker->told |= pf_store_tell(vm->domain_id, other, line);
+		pf_store_tell(vm->domain_id, other, line);
 }
 
 /* Compare the page of a pair with the other one. */
@@ -306,7 +306,7 @@ static struct page *pf_pair_frame(struct pf_worker *worker, struct pf_vm *vm, un
 		get_page(frame);
 	else
 		frame = pf_range_find_frame(worker, vm, i) ?:
-			pf_store_add(vm->domain_id, worker->page[i], worker->key[i]);
+			pf_store_add(vm->domain_id, worker->page[i]);
 	return frame;
 }
 
@@ -323,7 +323,7 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 
 	for (k = 0; k < worker->nr_pairs; k++) {
 		struct pf_pair *pair = &worker->pair[k];
-		u64 key = worker->key[pair->i];
+		u64 key = worker->key[pair->i];	/* may change here, and the hint is under this one */
 
 		if (!pair->equal)
 			continue;
@@ -344,9 +344,8 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 		}
 		down_read(&pf_hints.lock);
 		pf_hint_del(&pf_hints, key, pair->place);
-		/* What was learnt since may have changed its key. */
-		pf_hint_frame(worker->told ? pf_store_key(vm->domain_id, pair->frame) : key,
-			      pair->frame);
+		/* The page may have been written since its key was worked out; frames never are. */
+		pf_hint_frame(pf_store_key(vm->domain_id, pair->frame), pair->frame);
 		up_read(&pf_hints.lock);
 		cond_resched();
 	}

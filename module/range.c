@@ -10,6 +10,7 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 
+#include "fault.h"
 #include "region.h"
 #include "scan.h"
 #include "store.h"
@@ -248,10 +249,8 @@ static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *
 		return NULL;
 	worker->trust = false;
 	worker->wary = true;
-	if (pf_store_tell(vm->domain_id, page, look.line)) {
-		worker->told = true;
+	if (pf_store_tell(vm->domain_id, page, look.line))
 		worker->key[i] = pf_store_key(vm->domain_id, page);
-	}
 	return NULL;
 }
 
@@ -327,6 +326,9 @@ static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned 
 		return;
 	}
 	worker->key[i] = pf_store_key(vm->domain_id, page);
+	/* As if it had held something else up to here. */
+	if (pf_fault(PF_FAULT_LATE_WRITE))
+		worker->key[i] = ~worker->key[i];
 	pf_range_hint(worker, vm, i);
 }
 
@@ -337,7 +339,6 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 
 	worker->nr_pairs = 0;
 	worker->news = 0;
-	worker->told = false;
 	down_read(&pf_hints.lock);
 	for_each_set_bit(i, worker->framed, snap->nr) {
 		struct page *frame = pf_snapshot_page(snap, i);

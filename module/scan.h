@@ -78,7 +78,6 @@ struct pf_pair {
  * @key: what the hints of each page are looked up by
  * @news: pages of the range that were not so when it was looked at before
  * @foreign: pages of the range that are frames of another domain
- * @told: what was learnt in this range gives some of its pages other keys
  * @trust: pages of the range that have the key of a frame are taken for equal until they are folded
  * @wary: they are not, whatever the range looks like
  * @doubt: for so many more ranges, because pages turned out not to equal their frames
@@ -109,7 +108,6 @@ struct pf_worker {
 	u64 key[PF_REGION_PAGES];
 	unsigned int news;
 	unsigned int foreign;
-	bool told;
 	bool trust;
 	bool wary;
 	unsigned int doubt;

@@ -352,18 +352,19 @@ u64 pf_store_hash(struct page *page)
  * pf_store_add() - a frame with the content of this page, made if need be
  * @domain: of the page's VM
  * @page: behind a reference; if it changes meanwhile the frame has what it held for a moment
- * @key: pf_store_key() of the page. If that is not its key any more the frame is in the wrong
- *	 chain, and its like will not be found there: memory, and nothing else, is lost.
+ *
+ * So the frame is filed under the key of what it has, which nobody can change any more, and not
+ * under one that the page was seen with.
  *
  * Context: takes pf_store_lock; may sleep.
  * Return: the frame's page with a reference for the caller; NULL for want of memory, when more
  * pages than can be counted share it, or when as many others as may have its key.
  */
-struct page *pf_store_add(u32 domain, struct page *page, u64 key)
+struct page *pf_store_add(u32 domain, struct page *page)
 {
 	struct page *copy = pf_store_copy(domain, page);
 
-	return copy ? pf_store_insert(copy, key) : NULL;
+	return copy ? pf_store_insert(copy, pf_store_key(domain, copy)) : NULL;
 }
 
 /**

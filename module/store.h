@@ -55,7 +55,7 @@ struct pf_look {
 };
 
 void pf_store_look(u64 pfn, struct page *page, struct pf_look *look);
-struct page *pf_store_add(u32 domain, struct page *page, u64 key);
+struct page *pf_store_add(u32 domain, struct page *page);
 struct page *pf_store_new_private(u32 domain, struct page *page);
 unsigned long pf_store_reap(unsigned long nr);
 void pf_store_reap_all(void);

@@ -7,6 +7,9 @@
 #include "pf.h"
 
 #define PAGES 1024
+#define HELD (8 * 512)
+/* Few enough for the hints of three times as many beside HELD: their table is not made anew. */
+#define LATE 256LL
 
 static uint64_t kinds(size_t i)
 {
@@ -118,44 +121,87 @@ static uint64_t unique(size_t i)
 	return 1 + i;
 }
 
+static uint64_t other(size_t i)
+{
+	return 100000 + i;
+}
+
+/* Memory of this process that is scanned, rests, and is not looked at again; there is room for hints then. */
+static char *scan_and_hold(size_t pages, uint64_t (*id)(size_t))
+{
+	char *mem = pf_map(pages + 512, PF_PLAIN);
+
+	if (!pf_have("debug/fault_sites"))
+		pf_skip("not the debug build");
+	mem = (char *)(((uintptr_t)mem + PF_HUGE - 1) & ~(PF_HUGE - 1));
+	madvise(mem, pages * PF_PAGE, MADV_DONTFORK);
+	pf_fill_all(mem, pages, id);
+	pf_settle(mem);
+	pf_set("rest_passes_max", 255);
+	/* Sampling of working sets makes what a scan has just read out of date, and there is one pass only. */
+	pf_set("wss_period_ms", 0);
+	pf_register(getpid(), "");
+	pf_run(1);
+	pf_wait_resting(pages);
+	pf_hold_passes(getpid());
+	return mem;
+}
+
 /*
  * Not an allocation: a VM is just being scanned when another finds the like of its pages. It folds its
  * half with its next pass, though nothing changes in it and it rests.
  */
 static void peer_is_busy(void)
 {
-	const size_t pages = 8 * 512, late = 256;
-	char *mem = pf_map(pages + 512, PF_PLAIN);
+	char *mem = scan_and_hold(HELD, unique);
 	pid_t self = getpid();
 	struct pf_vm vm;
 	int pass;
 
-	if (!pf_have("debug/fault_sites"))
-		pf_skip("not the debug build");
-	mem = (char *)(((uintptr_t)mem + PF_HUGE - 1) & ~(PF_HUGE - 1));
-	madvise(mem, pages * PF_PAGE, MADV_DONTFORK);
-	pf_fill_all(mem, pages, unique);
-	pf_settle(mem);
-	pf_set("rest_passes_max", 255);
-	/* Sampling of working sets makes what a scan has just read out of date, and there is one pass only. */
-	pf_set("wss_period_ms", 0);
-	pf_register(self, "");
-	pf_run(1);
-	pf_wait_resting(pages);
-	pf_hold_passes(self);
 	REQUIRE(pf_put("debug/fault_site", "peer") == 0, "peer");
-	pf_vm_start(&vm, late, PF_PLAIN, unique);
+	pf_vm_start(&vm, LATE, PF_PLAIN, unique);
 	pf_register(vm.pid, "");
 	REQUIRE(PF_UNTIL(pf_get("debug/fault_hits") > 0), "no pair was found");
-	REQUIRE(PF_UNTIL(pf_get("vms/%d/folded_pages", vm.pid) == (long long)late), "%lld",
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/folded_pages", vm.pid) == LATE), "%lld",
 		pf_get("vms/%d/folded_pages", vm.pid));
 	CHECK(pf_get("vms/%d/folded_pages", self) == 0, "it was not busy");
-	for (pass = 0; pass < 3 && pf_get("folded_pages") < 2 * (long long)late; pass++)
+	for (pass = 0; pass < 3 && pf_get("folded_pages") < 2 * LATE; pass++)
 		pf_pass(self);
-	CHECK(pf_get("folded_pages") == 2 * (long long)late, "%lld after %d passes", pf_get("folded_pages"), pass);
+	CHECK(pf_get("folded_pages") == 2 * LATE, "%lld after %d passes", pf_get("folded_pages"), pass);
 	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
-	CHECK(pf_vm_wrong(&vm) + pf_wrong(mem, pages, unique) == 0, "content changed");
+	CHECK(pf_vm_wrong(&vm) + pf_wrong(mem, HELD, unique) == 0, "content changed");
 	pf_vm_stop(&vm);
+}
+
+/*
+ * Not one either: pages hold something else by the time that their frames are made than when they were looked
+ * at. Who has what the frames hold is led to them, though nobody has left hints to the frames since: all VMs
+ * make one pass.
+ */
+static void late_write(void)
+{
+	struct pf_vm vm[3];
+	int i;
+
+	scan_and_hold(HELD, other);
+	for (i = 0; i < 3; i++)
+		pf_vm_start(&vm[i], LATE, PF_PLAIN, unique);
+	REQUIRE(pf_put("debug/fault_site", "late_write") == 0, "late_write");
+	pf_register(vm[0].pid, "");
+	pf_register(vm[1].pid, "");
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == 2 * LATE), "%lld folded", pf_get("folded_pages"));
+	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
+	pf_register(vm[2].pid, "");
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", vm[2].pid) > 0), "no pass");
+	/* The table of hints hides a few of them where it is full, until the next pass. */
+	CHECK(pf_get("vms/%d/folded_pages", vm[2].pid) >= LATE * 3 / 4, "%lld folded in one pass",
+	      pf_get("vms/%d/folded_pages", vm[2].pid));
+	CHECK(pf_get("frames") == LATE, "%lld frames", pf_get("frames"));
+	CHECK(pf_get("skipped/changed") == 0, "%lld changed", pf_get("skipped/changed"));
+	for (i = 0; i < 3; i++) {
+		CHECK(pf_vm_wrong(&vm[i]) == 0, "content changed");
+		pf_vm_stop(&vm[i]);
+	}
 }
 
 static const struct pf_test tests[] = {
@@ -163,6 +209,7 @@ static const struct pf_test tests[] = {
 	{ "each_second", each_second },
 	{ "each_seventh", each_seventh },
 	{ "peer_is_busy", peer_is_busy },
+	{ "late_write", late_write },
 };
 
 PF_MAIN(tests)
