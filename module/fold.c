@@ -21,6 +21,8 @@
  *	  vma_start_write_killable()	from 6.4 on
  *	    folio lock		as the core takes it; of pages to be spared only if it is free
  *	      page table lock
+ *	pf_store_fit_lock	one resize of the frame set's table at a time	(store.c)
+ *				(never waited for with a VM's locks)
  *	pf_store_lock		frame set			(store.c)
  *				(inside pf_hints.lock, but never with an mmap lock)
  *	pf_turns_lock, pf_pool_lock, vm->name_lock, vm->missed.lock	innermost spinlocks

@@ -14,6 +14,7 @@
 #include <linux/lockdep.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/rwsem.h>
 #include <linux/shrinker.h>
@@ -35,8 +36,8 @@
 /* A frame takes no more mappings than this: 4 TiB of equal pages. */
 #define PF_FRAME_REFS_MAX	((int)BIT(30))
 /* Buckets are no reason to kill a process: without memory for more of them chains are longer. */
-#define PF_BUCKET_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)
-/* Whether there should be more is asked when so many frames have come, and each second. */
+#define PF_BUCKET_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+/* Whether there should be more is asked for each so many frames that came or found no room. */
 #define PF_FIT_FRAMES	64
 /* How many chains are looked at while the lock is held. */
 #define PF_REAP_BATCH	64
@@ -61,6 +62,10 @@ static bool pf_cross_nodes = true;
 static atomic64_t pf_frames_allocated;
 static atomic64_t pf_frames_freed;
 static atomic64_t pf_frames_shrunk;
+
+/* One change of the number of buckets at a time. */
+static DEFINE_MUTEX(pf_store_fit_lock);
+static atomic_t pf_fit_asked;
 
 static void pf_store_reap_some(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(pf_store_reap_work, pf_store_reap_some);
@@ -283,21 +288,20 @@ static void pf_store_resize(u32 nr_buckets)
 	if (!bucket)
 		return;
 	down_write(&pf_store_lock);
-	/* Somebody else may have been faster. */
-	if (!pf_store_set.old && pf_frame_want(&pf_store_set) != pf_store_set.nr_buckets) {
-		pf_frame_resize(&pf_store_set, bucket, nr_buckets);
-		bucket = NULL;
-	}
+	pf_frame_resize(&pf_store_set, bucket, nr_buckets);
 	up_write(&pf_store_lock);
-	kvfree(bucket);
 }
 
-/* Free buckets that all frames have left, and see whether there should be more or fewer. */
-static void pf_store_fit(void)
+/*
+ * Free buckets that all frames have left, and see whether there should be more or fewer. The caller
+ * holds pf_store_fit_lock: a table may take a GiB, and nobody is to make one to throw it away.
+ */
+static void pf_store_fit_locked(void)
 {
 	struct hlist_head *spent;
 	u32 want;
 
+	lockdep_assert_held(&pf_store_fit_lock);
 	down_write(&pf_store_lock);
 	spent = pf_frame_spent(&pf_store_set);
 	want = pf_store_set.old ? 0 : pf_frame_want(&pf_store_set);
@@ -305,6 +309,26 @@ static void pf_store_fit(void)
 	kvfree(spent);
 	if (want && want != READ_ONCE(pf_store_set.nr_buckets))
 		pf_store_resize(want);
+}
+
+static void pf_store_fit(void)
+{
+	mutex_lock(&pf_store_fit_lock);
+	pf_store_fit_locked();
+	mutex_unlock(&pf_store_fit_lock);
+}
+
+/*
+ * A frame has come, or has found no room. Whoever brought it holds pages and a VM, so while another
+ * makes room it goes on: chains are longer for that long.
+ */
+static void pf_store_fit_some(void)
+{
+	if ((unsigned int)atomic_inc_return(&pf_fit_asked) % PF_FIT_FRAMES ||
+	    !mutex_trylock(&pf_store_fit_lock))
+		return;
+	pf_store_fit_locked();
+	mutex_unlock(&pf_store_fit_lock);
 }
 
 /*
@@ -323,6 +347,8 @@ static struct page *pf_store_insert(struct page *copy, u64 key)
 		get_page(page);
 	}
 	up_write(&pf_store_lock);
+	if (!there || there == copy)
+		pf_store_fit_some();
 	if (there != copy) {
 		pf_store_let_go(copy);
 		atomic64_inc(&pf_frames_freed);
@@ -330,8 +356,6 @@ static struct page *pf_store_insert(struct page *copy, u64 key)
 	}
 	pf_store_reap_later();
 	trace_pagefold_frame_new((u32)page_private(copy));
-	if (pf_store_frames() % PF_FIT_FRAMES == 0)
-		pf_store_fit();
 	return copy;
 }
 
