@@ -347,11 +347,10 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 	}
 	for (i = 0; i < snap->nr; i++) {
 		worker->target[i] = NULL;
-		if (!worker->page[i])
-			continue;
-		pf_range_match(worker, vm, i);
 		if (i % PF_MATCH_RESCHED == 0)
 			cond_resched();
+		if (worker->page[i])
+			pf_range_match(worker, vm, i);
 	}
 	up_read(&pf_hints.lock);
 }
