@@ -88,7 +88,7 @@ static unsigned long pf_avx2_differ(const void *a, const void *b)
 		     "jb 1b\n"
 		     "2:\n\t"
 		     "vzeroupper"
-		     : [at] "+r" (at)
+		     : [at] "+&r" (at)
 		     : [a] "r" (a), [b] "r" (b), [block] "i" (PF_WIDE_BYTES),
 		       [bytes] "i" (PF_PAGE_BYTES), "m" (PF_WIDE_PAGE(a)), "m" (PF_WIDE_PAGE(b))
 		     : PF_WIDE_CLOBBERS);
@@ -125,7 +125,7 @@ static unsigned long pf_avx2_nonzero(const void *data)
 		     "jb 1b\n"
 		     "2:\n\t"
 		     "vzeroupper"
-		     : [at] "+r" (at)
+		     : [at] "+&r" (at)
 		     : [data] "r" (data), [block] "i" (2 * PF_WIDE_BYTES),
 		       [bytes] "i" (PF_PAGE_BYTES), "m" (PF_WIDE_PAGE(data))
 		     : PF_WIDE_CLOBBERS);
