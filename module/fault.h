@@ -20,7 +20,7 @@ enum pf_fault_site {
 	PF_FAULT_REGION,	/* the record of a region */
 	PF_FAULT_REGION_SLOT,	/* the place to keep it in */
 	PF_FAULT_SETUP,		/* stabilising pages */
-	PF_FAULT_INSERT,	/* mapping a frame after its page was taken away */
+	PF_FAULT_INSERT,	/* mapping half of some frames after their pages were taken away */
 	PF_FAULT_UNFOLD,	/* the private copy */
 	PF_FAULT_WORKER,	/* a scan thread */
 	PF_FAULT_VM,		/* registering a VM */

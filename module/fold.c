@@ -122,10 +122,13 @@ static int pf_entry_is_zero(pte_t *pte, unsigned long addr, void *data)
 static unsigned int pf_map_frames(struct vm_area_struct *vma, unsigned long addr,
 				  struct page **frame, unsigned int nr)
 {
-	unsigned long left = nr;
+	unsigned long left;
 
 	if (pf_fault(PF_FAULT_INSERT))
+		nr /= 2;
+	if (!nr)
 		return 0;
+	left = nr;
 	/* Its error says nothing more. */
 	vm_insert_pages(vma, addr, frame, &left);
 	/*

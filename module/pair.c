@@ -323,7 +323,8 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 
 	for (k = 0; k < worker->nr_pairs; k++) {
 		struct pf_pair *pair = &worker->pair[k];
-		u64 key = worker->key[pair->i];	/* may change here, and the hint is under this one */
+		/* It may change below, and the hint to the other page is under this one. */
+		u64 key = worker->key[pair->i];
 
 		if (!pair->equal)
 			continue;
