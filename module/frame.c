@@ -6,7 +6,9 @@
  * than a few chains at a time: until all frames have moved there are two tables, and each frame
  * that is added moves some more. Chains are short, one or two frames; where they are not, because
  * there is no memory for a table, or somebody found contents that have one key, they end at
- * PF_FRAME_CHAIN_MAX, and what would make one longer does not become a frame.
+ * PF_FRAME_CHAIN_MAX, and what would make one longer does not become a frame. Only frames that move
+ * are not turned away: where a table shrinks, chains may become one that is longer, and no more of
+ * it than that is looked at.
  */
 #include <linux/highmem.h>
 #include <linux/kernel.h>
@@ -150,8 +152,8 @@ u32 pf_frame_want(const struct pf_frame_set *set)
  */
 void pf_frame_resize(struct pf_frame_set *set, struct hlist_head *bucket, u32 nr_buckets)
 {
-	set->old = set->bucket;
-	set->nr_old = set->nr_buckets;
+	WRITE_ONCE(set->old, set->bucket);
+	WRITE_ONCE(set->nr_old, set->nr_buckets);
 	set->moved = 0;
 	set->cursor = 0;
 	set->bucket = bucket;
@@ -193,8 +195,8 @@ struct hlist_head *pf_frame_spent(struct pf_frame_set *set)
 	if (set->moved < set->nr_old)
 		return NULL;
 	set->cursor -= min(set->cursor, set->nr_old);
-	set->old = NULL;
-	set->nr_old = 0;
+	WRITE_ONCE(set->old, NULL);
+	WRITE_ONCE(set->nr_old, 0);
 	set->moved = 0;
 	return old;
 }

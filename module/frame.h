@@ -3,8 +3,9 @@
  * The frame set: pages whose content is shared, by content.
  *
  * Pure but for the pages: builds in userspace too. A frame is a page of the module's own, so what
- * is kept of it is kept in its struct page: beyond that it costs a share of the table of buckets,
- * 4 to 8 bytes, as long as there are many.
+ * is kept of it is kept in its struct page: beyond that it costs a share of the table of buckets, 4
+ * to 8 bytes while frames become more, 12 while they move to a larger table, and up to 64 where
+ * most have gone; 72 while they move to a smaller one.
  */
 #ifndef PF_FRAME_H
 #define PF_FRAME_H
@@ -32,8 +33,8 @@
  * @cursor: where pf_frame_next() goes on, among the old and then the new
  * @nr: how many frames there are
  *
- * The caller's lock protects all of it, exclusively. Of a frame's page the set owns lru, its link,
- * and index, its key.
+ * The caller's lock protects all of it, exclusively; @nr, @nr_buckets, @old and @nr_old are also
+ * read without it, for sizes. Of a frame's page the set owns lru, its link, and index, its key.
  */
 struct pf_frame_set {
 	struct hlist_head *bucket;

@@ -3,7 +3,7 @@
  * Tests of the hash of a page and of the zero test.
  *
  * Nothing is checked against known values: which one it is, is nobody's business. What is checked
- * is what the hint table and the frame tree lean on.
+ * is what the hint table and the frame set lean on.
  */
 #include <stdlib.h>
 #include <string.h>
