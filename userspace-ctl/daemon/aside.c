@@ -5,6 +5,9 @@
  * A path that a VM's user chose may lead to a file system of his that never answers, and what /proc
  * tells of a process's memory waits for a lock that a hung process may hold for ever. Neither can be
  * given a time limit. So a round waits for a moment, goes on without, and looks again later.
+ *
+ * What hangs keeps its thread, and a user can have as many VMs hang as he likes: he has a few threads
+ * of them all, so that the others' VMs find one.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,12 +17,14 @@
 
 #define STACK_BYTES	(128 * 1024)
 #define THREADS_MAX	64	/* that hang */
+#define USER_MAX	8	/* of them, for one user's VMs */
 
 struct aside {
 	pthread_cond_t wake;
 	void (*work)(void *what);
 	void (*drop)(void *what);
 	void *what;
+	uid_t uid;
 	bool over, waited;
 	bool left;	/* nobody wants it any more, and its thread frees it */
 };
@@ -27,6 +32,25 @@ struct aside {
 /* Of all, for they are few and short. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int threads;
+static uid_t users[THREADS_MAX];	/* whose each thread is */
+
+static bool one_is_free(uid_t uid)
+{
+	unsigned int his = 0;
+
+	for (unsigned int i = 0; i < threads; i++)
+		his += users[i] == uid;
+	return threads < THREADS_MAX && his < USER_MAX;
+}
+
+static void give_back(uid_t uid)
+{
+	unsigned int i = 0;
+
+	while (users[i] != uid)
+		i++;
+	users[i] = users[--threads];
+}
 
 static void aside_free(struct aside *a)
 {
@@ -44,7 +68,7 @@ static void *run(void *arg)
 	pthread_mutex_lock(&lock);
 	a->over = true;
 	left = a->left;
-	threads--;
+	give_back(a->uid);
 	pthread_cond_signal(&a->wake);
 	pthread_mutex_unlock(&lock);
 	if (left)
@@ -62,22 +86,23 @@ static int start(struct aside *a)
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_mutex_lock(&lock);
-	if (threads < THREADS_MAX)
+	if (one_is_free(a->uid))
 		rc = pthread_create(&thread, &attr, run, a);
-	threads += !rc;
+	if (!rc)
+		users[threads++] = a->uid;
 	pthread_mutex_unlock(&lock);
 	pthread_attr_destroy(&attr);
 	return rc;
 }
 
-struct aside *aside_new(void (*work)(void *), void (*drop)(void *), void *what)
+struct aside *aside_new(uid_t uid, void (*work)(void *), void (*drop)(void *), void *what)
 {
 	struct aside *a = calloc(1, sizeof(*a));
 	pthread_condattr_t clock;
 
 	if (!a)
 		return NULL;
-	*a = (struct aside){ .work = work, .drop = drop, .what = what };
+	*a = (struct aside){ .work = work, .drop = drop, .what = what, .uid = uid };
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->wake, &clock);

@@ -6,18 +6,21 @@
 #define PF_ASIDE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct aside;
 
 /**
  * aside_new() - begin something
+ * @uid: whose VM it is about
  * @work: does it, with @what
  * @drop: frees @what, when nobody wants it any more
  * @what: nobody else's until it is over
  *
- * Return: NULL without memory, or when too many hang; @what is the caller's still.
+ * Return: NULL without memory, or when too many hang, of his or of all; @what is the caller's still.
+ * What is wanted still can be tried again later: some may have gone on.
  */
-struct aside *aside_new(void (*work)(void *), void (*drop)(void *), void *what);
+struct aside *aside_new(uid_t uid, void (*work)(void *), void (*drop)(void *), void *what);
 
 /**
  * aside_is_over() - whether it is done

@@ -60,6 +60,9 @@ void enrol_running(const char *sysroot);
  */
 void enrol_one(const char *sysroot, int tid);
 
+/* Try again who could not be registered, for too many hang. */
+void enrol_refused(const char *sysroot);
+
 /* The figures of the last round as OpenMetrics text, into conf.metrics. */
 void textfile_write(struct daemon *d);
 

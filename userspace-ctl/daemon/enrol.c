@@ -4,7 +4,8 @@
  *
  * udev's rule does that for VMs that start later. Those that ran before the module was loaded are
  * found here when the daemon starts or the module comes; on a host without udev, each when KVM
- * tells of it. No other time: a VM that an operator took out stays out.
+ * tells of it. No other time: a VM that an operator took out stays out. Only who could not be
+ * registered because too many hang is tried again.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -21,6 +22,7 @@
 #include "daemon.h"
 #include "process.h"
 #include "sysfs.h"
+#include "vmm.h"
 
 #define DEFAULT_DOMAIN "default"
 #define ENROL_MS	200
@@ -37,7 +39,15 @@ static bool is_registered(const char *sysroot, int pid)
 struct newcomer {
 	const char *sysroot;	/* of the command line: it stays */
 	int pid;
+	uint64_t start;
+	uid_t uid;
 };
+
+/* Who is to be tried again. */
+static struct {
+	struct newcomer *list;
+	size_t n;
+} refused;
 
 static void enrol(void *what)
 {
@@ -63,29 +73,71 @@ static void enrol(void *what)
 		tell(NULL, LOG_WARNING, "%s", e.text);
 }
 
-static void enrol_aside(const char *sysroot, int pid)
+/* Each once: a process may make VM after VM meanwhile. */
+static void keep(const struct newcomer *who)
 {
-	struct newcomer *new = calloc(1, sizeof(*new));
+	struct newcomer *list;
+
+	for (size_t i = 0; i < refused.n; i++)
+		if (refused.list[i].pid == who->pid && refused.list[i].start == who->start)
+			return;
+	list = reallocarray(refused.list, refused.n + 1, sizeof(*list));
+	if (!list)
+		return;
+	refused.list = list;
+	list[refused.n++] = *who;
+}
+
+/* Return: false when no thread was free for it. */
+static bool enrol_aside(const struct newcomer *who)
+{
+	struct newcomer *new = malloc(sizeof(*new));
 	struct aside *a = NULL;
 
 	if (new) {
-		*new = (struct newcomer){ sysroot, pid };
-		a = aside_new(enrol, free, new);
+		*new = *who;
+		a = aside_new(who->uid, enrol, free, new);
 	}
 	if (!a) {
-		tell(NULL, LOG_WARNING, "process %d is not registered: too many VMs hang", pid);
 		free(new);
-		return;
+		keep(who);
+		return false;
 	}
 	/* The round that follows is to know it, if that is possible. */
 	aside_is_over(a, ENROL_MS);
 	aside_leave(a);
+	return true;
 }
 
 static void enrol_unknown(const char *sysroot, int pid)
 {
-	if (pid && !is_registered(sysroot, pid) && process_has_kvm(sysroot, pid, false))
-		enrol_aside(sysroot, pid);
+	struct newcomer who = { .sysroot = sysroot, .pid = pid };
+	struct vmm vmm;
+
+	if (!pid || is_registered(sysroot, pid) || !process_has_kvm(sysroot, pid, false) ||
+	    !vmm_read(sysroot, pid, &vmm))
+		return;
+	who.start = vmm.start;
+	who.uid = vmm.uid;
+	if (!enrol_aside(&who))
+		tell(NULL, LOG_WARNING, "process %d is registered later: too many VMs hang", pid);
+}
+
+void enrol_refused(const char *sysroot)
+{
+	struct newcomer *list = refused.list;
+	size_t n = refused.n;
+	struct err e;
+
+	if (!n || sysfs_present(sysroot, &e))
+		return;
+	refused.list = NULL;
+	refused.n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!is_registered(sysroot, list[i].pid) &&
+		    vmm_start(sysroot, list[i].pid) == list[i].start)
+			enrol_aside(&list[i]);
+	free(list);
 }
 
 void enrol_one(const char *sysroot, int tid)

@@ -112,24 +112,28 @@ static void search_end(struct guest *g)
 	if (g->search)
 		aside_leave(g->search->aside);
 	g->search = NULL;
+	g->search_wanted = false;
 }
 
 static void search_begin(struct guest *g, const struct surroundings *s)
 {
 	struct search *w = calloc(1, sizeof(*w));
+	bool again = g->search_wanted;
 
 	search_end(g);
-	if (!w)
-		return;
-	w->sysroot = s->sysroot;
-	w->pid = g->pid;
-	w->aside = aside_new(search_work, free, w);
-	if (w->aside) {
+	if (w) {
+		w->sysroot = s->sysroot;
+		w->pid = g->pid;
+		w->aside = aside_new(g->uid, search_work, free, w);
+	}
+	if (w && w->aside) {
 		g->search = w;
 		return;
 	}
 	free(w);
-	tell(g, LOG_WARNING, "its monitor is not looked for: too many VMs hang");
+	g->search_wanted = true;
+	if (!again)
+		tell(g, LOG_WARNING, "its monitor is looked for later: too many VMs hang");
 }
 
 /* Use what was found; a VM that hangs has no monitor as yet. */
@@ -180,7 +184,7 @@ void guest_restore(struct guest *g, const struct surroundings *s, const struct g
 	if (!g->conf.balloon && (given->last || given->next || given->paused))
 		find_monitor(g, s);
 	/* Where it is not known yet whether there is one, what it was held to stays meanwhile. */
-	if (link_has_monitor(&g->link) || g->search)
+	if (link_has_monitor(&g->link) || g->search || g->search_wanted)
 		g->answered_ms = s->now_ms;
 }
 
@@ -455,6 +459,8 @@ bool guest_observe(struct guest *g, const struct surroundings *s)
 	g->shared = (folded + zero) * 4096;
 	g->swapped = s->swapping ? vmm_swapped(s->sysroot, g->pid) : 0;
 	g->link.paused = g->given.paused;
+	if (g->search_wanted)
+		search_begin(g, s);
 	search_look(g, s);
 	if (!s->dry_run)
 		link_poll(&g->link, s->now_ms);

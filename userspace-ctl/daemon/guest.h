@@ -21,6 +21,7 @@ struct guest {
 	struct vm_conf conf;
 	struct link link;
 	struct search *search;		/* for its monitor, that is not over */
+	bool search_wanted;		/* but not begun: too many hang */
 	struct policy_vm policy;
 	struct ladder ladder;
 	struct ladder_step step;	/* what this round is to do */

@@ -325,7 +325,7 @@ static struct attempt *attempt_new(const struct link *l, uint64_t now_ms)
 	a->link = *l;
 	a->began_ms = now_ms;
 	a->fd = -1;
-	a->aside = aside_new(attempt_work, attempt_drop, a);
+	a->aside = aside_new(l->uid, attempt_work, attempt_drop, a);
 	if (a->aside)
 		return a;
 	free(a);

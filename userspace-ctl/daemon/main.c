@@ -67,6 +67,7 @@ static void enrol_expected(struct daemon *d)
 		enrol_running(d->sysroot);
 	for (size_t i = 0; i < self.nexpected; i++)
 		enrol_one(d->sysroot, self.expected[i]);
+	enrol_refused(d->sysroot);
 	self.nexpected = 0;
 	self.enrol = false;
 }

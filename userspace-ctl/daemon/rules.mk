@@ -11,7 +11,7 @@ HAVE_LIBVIRT := $(shell pkg-config --exists libvirt 2>/dev/null && echo y)
 override CFLAGS += $(if $(HAVE_LIBVIRT),-DHAVE_LIBVIRT)
 libvirt_o := daemon/link.o daemon/daemon.o doctor-qmp.o tests/test-doctor.o
 daemon	:= $(daemon_pure) $(if $(HAVE_LIBVIRT),virt) diary link guest daemon enrol textfile main
-daemon_tests := test-policy test-ladder test-qmp test-conf test-timer test-uevent test-pager
+daemon_tests := test-policy test-ladder test-qmp test-conf test-timer test-uevent test-pager test-aside
 # No library that only pagefoldctl needs: the daemon stays in memory.
 daemon_lib := err registration config process sysfs size memory vm record sample
 DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread -lm

@@ -260,6 +260,53 @@ a_vm_that_hangs_holds_up_nobody()
 		until_true enrolled "${away[0]}" && stop_daemon
 }
 
+# go_on NAME: it hangs no more, neither for who waits nor for who looks at it later.
+go_on()
+{
+	local proc fd
+
+	proc=$(dir_of "$1") && proc=$root/proc/${proc##*/} && exec {fd}<>"$proc/cmdline" &&
+		cp "$root/$1.cmdline" "$proc/cmdline.new" && mv "$proc/cmdline.new" "$proc/cmdline" || return
+	cat "$root/$1.cmdline" >&"$fd"
+	exec {fd}>&-
+}
+
+# take_over NAME UID
+take_over()
+{
+	local dir
+
+	dir=$(dir_of "$1") && sed -i "s/^Uid:.*/Uid:\t$2\t0\t0\t0/" "$root/proc/${dir##*/}/status"
+}
+
+# One user's VMs hang, more than there are threads; honest-0 is another's, and comes later. His own wait.
+who_hangs_keeps_others_from_nothing()
+{
+	local i dir honest idle
+
+	with_metrics
+	host 4096 3000
+	start_vms idle 66 64 48 && start_vms honest 1 64 48 && take_over honest-0 12345 || return 1
+	honest=$(dir_of honest-0) idle=$(dir_of idle-65) && mv "$honest" "$root/honest" || return 1
+	for ((i = 0; i < 65; i++)); do
+		hang idle-$i || return 1
+	done
+	start_daemon
+	until_true said 'idle-.*looked for later' && until_true more_rounds 3 || return 1
+	# When the module comes all are registered that run.
+	mv "$sys" "$root/module" && until_true said 'waiting for the module' || return 1
+	: >"$root/module/register"
+	mkdir "$root/proc/${honest##*/}/fd" && ln -s anon_inode:kvm-vm "$root/proc/${honest##*/}/fd/3" &&
+		mv "$root/module/vms/${idle##*/}" "$root/idle" && mv "$root/module" "$sys" &&
+		until_true enrolled "${honest##*/}" && mv "$root/honest" "$honest" &&
+		until_true said 'honest-0.*monitor\( connected\|: \)' &&
+		until_true said "process ${idle##*/} is registered later" || return 1
+	for ((i = 0; i < 65; i++)); do
+		go_on idle-$i || return 1
+	done
+	until_true enrolled "${idle##*/}" && until_true said_often 65 'idle-.*monitor connected'
+}
+
 foreign_socket_is_refused()
 {
 	start_vms honest 1 512 400 && start_vms foreign 1 512 400 || return 1
@@ -1084,7 +1131,7 @@ tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back
 	memory_comes_back_after_a_restart limits_outlive_the_daemon liars_are_remembered
 	rungs_add_up_to_what_was_freed idle_is_not_unknown hand_set_is_kept hand_set_meanwhile_is_kept
 	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody
-	a_vm_that_hangs_holds_up_nobody foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
+	a_vm_that_hangs_holds_up_nobody who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck
 	paging_brings_it_to_its_target paging_for_nothing_is_left all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
