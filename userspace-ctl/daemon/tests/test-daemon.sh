@@ -120,6 +120,22 @@ idle_is_not_unknown()
 		until_true metric "active_bytes{.*name=\"plain-0\"} $((900 * MIB))"
 }
 
+# Both use 900 MiB, and nothing is known of what either works with; but roomy-0 says that it has no use for most.
+what_is_free_is_taken_first()
+{
+	with_metrics
+	start_vms honest 1 1024 900 && start_vms roomy 1 1024 900 || return 1
+	start_daemon
+	until_true is_further_down roomy-0 honest-0 100 && until_true above roomy-0 balloon_bytes 300 &&
+		expect is_further_down roomy-0 honest-0 100
+}
+
+# is_further_down NAME OTHER MIB: both have a target.
+is_further_down()
+{
+	above "$1" target_bytes 0 && above "$2" target_bytes $(($(get "$1" target_bytes) / MIB + $3))
+}
+
 hand_set_is_kept()
 {
 	with_metrics
@@ -1129,7 +1145,7 @@ samples_apart()
 
 tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back
 	memory_comes_back_after_a_restart limits_outlive_the_daemon liars_are_remembered
-	rungs_add_up_to_what_was_freed idle_is_not_unknown hand_set_is_kept hand_set_meanwhile_is_kept
+	rungs_add_up_to_what_was_freed idle_is_not_unknown what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept
 	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody
 	a_vm_that_hangs_holds_up_nobody who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck
