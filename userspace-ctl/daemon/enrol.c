@@ -68,6 +68,11 @@ static void enrol(void *what)
 		snprintf(r.domain, sizeof(r.domain), "%s", DEFAULT_DOMAIN);
 	process_vm_name(sysroot, r.pid, r.name);
 	registration_format(&r, line, sizeof(line));
+	/* That may have taken long, and its id be another's by now. */
+	if (vmm_start(sysroot, r.pid) != new->start || !process_has_kvm(sysroot, r.pid, false)) {
+		tell(NULL, LOG_INFO, "process %d is not registered: it has ended", r.pid);
+		return;
+	}
 	rc = sysfs_write(sysroot, "register", line, meanings, &e);
 	if (rc && rc != EEXIST && rc != ESRCH)
 		tell(NULL, LOG_WARNING, "%s", e.text);

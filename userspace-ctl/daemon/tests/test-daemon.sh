@@ -276,6 +276,26 @@ a_vm_that_hangs_holds_up_nobody()
 		until_true enrolled "${away[0]}" && stop_daemon
 }
 
+# A look at idle-0 or idle-1 may take so long that its id is another process's then, or that it has closed its VM.
+who_took_the_id_is_not_registered()
+{
+	local i dir proc=()
+
+	with_metrics
+	start_vms idle 3 1024 900 && hang idle-0 && hang idle-1 || return 1
+	for i in 0 1 2; do
+		dir=$(dir_of idle-$i) && proc+=("$root/proc/${dir##*/}") && mv "$dir" "$root/away-$i" || return 1
+	done
+	start_daemon
+	until_true enrolled "${proc[2]##*/}" && until_true rounds 3 || return 1
+	sed -i 's/ \([0-9]*\) 0$/ 9\1 0/' "${proc[0]}/stat" && rm "${proc[1]}/fd/3" || return 1
+	cat "$root/idle-0.cmdline" >"${proc[0]}/cmdline"
+	cat "$root/idle-1.cmdline" >"${proc[1]}/cmdline"
+	until_true said "process ${proc[0]##*/} is not registered: it has ended" &&
+		until_true said "process ${proc[1]##*/} is not registered: it has ended" &&
+		expect enrolled "${proc[2]##*/}"
+}
+
 # go_on NAME: it hangs no more, neither for who waits nor for who looks at it later.
 go_on()
 {
@@ -1147,7 +1167,8 @@ tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back
 	memory_comes_back_after_a_restart limits_outlive_the_daemon liars_are_remembered
 	rungs_add_up_to_what_was_freed idle_is_not_unknown what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept
 	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody
-	a_vm_that_hangs_holds_up_nobody who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
+	a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
+	who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck
 	paging_brings_it_to_its_target paging_for_nothing_is_left all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
