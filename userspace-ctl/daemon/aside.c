@@ -10,6 +10,7 @@
  * of them all, so that the others' VMs find one.
  */
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -18,6 +19,7 @@
 #define STACK_BYTES	(128 * 1024)
 #define THREADS_MAX	64	/* that hang */
 #define USER_MAX	8	/* of them, for one user's VMs */
+#define ROUND_US	1000000	/* in which others are looked at late, and the watchdog is not fed */
 
 struct aside {
 	pthread_cond_t wake;
@@ -33,6 +35,9 @@ struct aside {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int threads;
 static uid_t users[THREADS_MAX];	/* whose each thread is */
+
+/* What the round may wait still; its own, no other thread waits. */
+static int64_t patience_us;
 
 static bool one_is_free(uid_t uid)
 {
@@ -114,19 +119,39 @@ struct aside *aside_new(uid_t uid, void (*work)(void *), void (*drop)(void *), v
 	return NULL;
 }
 
+void aside_begin_round(void)
+{
+	patience_us = ROUND_US;
+}
+
+static int64_t clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+}
+
+/* Under the lock. */
+static void wait_for(struct aside *a, int64_t us)
+{
+	int64_t began = clock_us(), end = began + (us < patience_us ? us : patience_us);
+	const struct timespec until = {
+		.tv_sec = end / 1000000, .tv_nsec = end % 1000000 * 1000,
+	};
+
+	while (!a->over && !pthread_cond_timedwait(&a->wake, &lock, &until))
+		;
+	patience_us -= clock_us() - began;
+}
+
 bool aside_is_over(struct aside *a, unsigned int wait_ms)
 {
-	struct timespec until;
 	bool over;
-	int rc = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += wait_ms % 1000 * 1000000;
-	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&lock);
-	while (!a->over && !a->waited && !rc)
-		rc = pthread_cond_timedwait(&a->wake, &lock, &until);
+	if (!a->over && !a->waited && patience_us > 0)
+		wait_for(a, wait_ms * 1000ll);
 	a->waited = true;
 	over = a->over;
 	pthread_mutex_unlock(&lock);

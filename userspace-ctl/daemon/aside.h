@@ -22,10 +22,13 @@ struct aside;
  */
 struct aside *aside_new(uid_t uid, void (*work)(void *), void (*drop)(void *), void *what);
 
+/* Wait again: for a second, all in all, until this is called the next time. */
+void aside_begin_round(void);
+
 /**
  * aside_is_over() - whether it is done
  * @a: what was begun
- * @wait_ms: how long it gets when it is asked for the first time
+ * @wait_ms: how long it gets when it is asked for the first time, of what the round may wait still
  */
 bool aside_is_over(struct aside *a, unsigned int wait_ms);
 

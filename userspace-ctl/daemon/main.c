@@ -19,6 +19,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "daemon.h"
 #include "timer.h"
 #include "uevent.h"
@@ -79,6 +80,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
 	(void)s;
 	(void)usec;
 	(void)arg;
+	aside_begin_round();
 	enrol_expected(d);
 	daemon_round(d);
 	fflush(stdout);
@@ -95,6 +97,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *info, vo
 	(void)info;
 	(void)arg;
 	sd_notify(0, "RELOADING=1");
+	aside_begin_round();
 	daemon_reload(&self.daemon);
 	sd_notify(0, "READY=1");
 	timer_hasten(self.timer, 0);

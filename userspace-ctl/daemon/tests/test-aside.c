@@ -81,11 +81,37 @@ static bool all_have_so_many(void)
 	return true;
 }
 
+/* Many that hang, each for a day, would hold up a round for as many. */
+static bool a_round_waits_for_so_long(void)
+{
+	struct aside *hung[EACH], *quick;
+	int fd[2], none[2];
+
+	EXPECT(!pipe(fd) && !pipe(none), "no pipe");
+	close(none[1]);
+	aside_begin_round();
+	for (int i = 0; i < EACH; i++) {
+		hung[i] = aside_new(1000, hang, drop, &fd[0]);
+		EXPECT(hung[i], "not begun");
+		EXPECT(!aside_is_over(hung[i], 86400000), "over already");
+	}
+	aside_begin_round();
+	quick = aside_new(1001, hang, drop, &none[0]);
+	EXPECT(quick && aside_is_over(quick, 86400000), "the next round does not wait");
+	aside_leave(quick);
+	for (int i = 0; i < EACH; i++)
+		aside_leave(hung[i]);
+	release(fd, EACH + 1);
+	close(none[0]);
+	return true;
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
 		{ "what hangs takes a few threads of each user's", a_user_has_a_few },
 		{ "and so many of all", all_have_so_many },
+		{ "a round waits for all of them together", a_round_waits_for_so_long },
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));
