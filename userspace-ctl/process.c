@@ -66,6 +66,12 @@ static bool option_value(const char *list, const char *key, bool first, char *va
 	return found;
 }
 
+/* As QEMU reads it: with one dash or two. */
+static bool is_option(const char *arg, const char *option)
+{
+	return !strcmp(arg, option) || (*arg == '-' && !strcmp(arg + 1, option));
+}
+
 bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 1])
 {
 	const char *end = cmdline + len, *arg = cmdline, *nul;
@@ -78,7 +84,7 @@ bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX +
 			name_sanitize(value, name);
 			found = true;
 		}
-		is_value = !is_value && (!strcmp(arg, "-name") || !strcmp(arg, "--name"));
+		is_value = !is_value && is_option(arg, "-name");
 	}
 	return found;
 }
@@ -97,7 +103,7 @@ static bool qmp_option(const char *arg, const char *value, char path[QMP_PATH_MA
 {
 	char element[ELEMENT_MAX];
 
-	if (strcmp(arg, "-qmp") && strcmp(arg, "--qmp") && strcmp(arg, "-qmp-pretty"))
+	if (!is_option(arg, "-qmp") && !is_option(arg, "-qmp-pretty"))
 		return false;
 	return option_next(value, element) && !strncmp(element, "unix:", 5) &&
 	       take_path(element + 5, path);
@@ -111,7 +117,7 @@ static bool chardev_path(const char *cmdline, const char *end, const char *id,
 	const char *arg, *nul, *before = "";
 
 	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
-		if (!strcmp(before, "-chardev") && !strncmp(arg, "socket,", 7) &&
+		if (is_option(before, "-chardev") && !strncmp(arg, "socket,", 7) &&
 		    option_value(arg, "id", false, name, sizeof(name)) && !strcmp(name, id) &&
 		    option_value(arg, "path", false, value, sizeof(value)))
 			return take_path(value, path);
@@ -125,7 +131,7 @@ static bool monitor_option(const char *arg, const char *value, char id[ELEMENT_M
 {
 	char mode[ELEMENT_MAX];
 
-	return !strcmp(arg, "-mon") && option_value(value, "mode", false, mode, sizeof(mode)) &&
+	return is_option(arg, "-mon") && option_value(value, "mode", false, mode, sizeof(mode)) &&
 	       !strcmp(mode, "control") && option_value(value, "chardev", true, id, ELEMENT_MAX);
 }
 
@@ -165,7 +171,7 @@ bool cmdline_libvirt_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_S
 	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
 		if (monitor_option(before, arg, id) && !strcmp(id, LIBVIRT_MONITOR))
 			libvirt = true;
-		if (!strcmp(before, "-uuid") && uuid_is_valid(arg)) {
+		if (is_option(before, "-uuid") && uuid_is_valid(arg)) {
 			strcpy(uuid, arg);
 			found = true;
 		}
@@ -196,7 +202,7 @@ enum balloon_device cmdline_balloon(const char *cmdline, size_t len)
 	const char *end = cmdline + len, *arg, *nul, *before = "";
 
 	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
-		if (!strcmp(before, "-device") && is_balloon(arg))
+		if (is_option(before, "-device") && is_balloon(arg))
 			return yields_on_oom(arg) ? BALLOON_YIELDS : BALLOON_PLAIN;
 		before = arg;
 	}

@@ -114,6 +114,9 @@ static bool monitors(void)
 		    "/run/m"),
 		ROW("qemu\0-mon\0chardev=m,mode=control\0-chardev\0socket,path=/run/m,id=m\0", "/run/m"),
 		ROW("qemu\0-mon\0m,mode=control\0-chardev\0socket,path=/run/m,id=m\0", "/run/m"),
+		ROW("qemu\0--mon\0m,mode=control\0--chardev\0socket,path=/run/m,id=m\0", "/run/m"),
+		ROW("qemu\0--qmp-pretty\0unix:/run/a\0", "/run/a"),
+		ROW("qemu\0---qmp\0unix:/run/a\0", NULL),
 		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=m,mode=readline\0", NULL),
 		ROW("qemu\0-chardev\0socket,id=m,path=/run/m\0-mon\0chardev=n,mode=control\0", NULL),
 		ROW("qemu\0-chardev\0file,id=m,path=/run/m\0-mon\0chardev=m,mode=control\0", NULL),
@@ -157,6 +160,7 @@ static bool libvirt_guests(void)
 	} table[] = {
 		ROW("qemu\0-uuid\0" UUID "\0" LIBVIRT, UUID),
 		ROW("qemu\0" LIBVIRT "-uuid\0" UUID "\0", UUID),
+		ROW("qemu\0-" LIBVIRT "--uuid\0" UUID "\0", UUID),
 		ROW("qemu\0-uuid\0" UUID "\0-mon\0chardev=m,mode=control\0", NULL),
 		ROW("qemu\0-uuid\0" UUID "\0-mon\0chardev=charmonitor,mode=readline\0", NULL),
 		ROW("qemu\0" LIBVIRT, NULL),
@@ -276,6 +280,7 @@ static bool balloons(void)
 		enum balloon_device want;
 	} table[] = {
 		ROW("qemu\0-device\0virtio-balloon-pci\0", BALLOON_PLAIN),
+		ROW("qemu\0--device\0virtio-balloon-pci\0", BALLOON_PLAIN),
 		ROW("qemu\0-device\0virtio-balloon-device,deflate-on-oom=on\0", BALLOON_YIELDS),
 		ROW("qemu\0-device\0virtio-balloon-pci,deflate-on-oom=off\0", BALLOON_PLAIN),
 		ROW("qemu\0-device\0{\"driver\":\"virtio-balloon-pci\",\"deflate-on-oom\":true}\0",
