@@ -520,7 +520,7 @@ static void random_host(struct sim *s)
 
 	sim_init(s, 512 + random() % 8192);
 	s->others = random() % (s->host.total / 4);
-	s->tells = n % 2;
+	s->tells = random() % 2;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t ram = 64 + random() % 2048;
 
@@ -718,6 +718,7 @@ static bool steady_traces_come_to_rest(void)
 	srandom(2);
 	for (int trace = 0; trace < 150; trace++) {
 		uint64_t at_rest[VMS], targets = 0, floors = 0;
+		bool spared = false;
 		struct sim s;
 
 		random_host(&s);
@@ -738,8 +739,10 @@ static bool steady_traces_come_to_rest(void)
 			targets += min_of(s.vms[i].target, s.vms[i].usage);
 			floors += s.vms[i].fixed ? s.vms[i].usage :
 				  max_of(s.vms[i].min, s.vms[i].base);
+			spared |= s.vms[i].pressed && s.vms[i].target > s.vms[i].ideal;
 		}
-		if (floors < s.policy.budget)
+		/* While it is not serious, one that is short keeps more than its share. */
+		if (floors < s.policy.budget && !(spared && s.policy.state < HOST_HARD))
 			EXPECT(targets <= s.policy.budget + s.policy.reserve - s.policy.knobs.soft +
 			       s.n * MIB, "trace %d: %llu promised of %llu", trace,
 			       (unsigned long long)(targets / MIB),
