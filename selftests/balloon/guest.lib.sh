@@ -143,7 +143,8 @@ await()
 	[ "$1" != 0 ] || limit=$BOOT_LIMIT
 	end=$((SECONDS + limit)) answer=''
 	while alive && [ $SECONDS -lt $end ]; do
-		if ! read -r -t 1 -u "${AskOut[$Guest]}" line; then
+		# A second may end in the middle of a line, and at a blank too.
+		if ! IFS= read -r -t 1 -u "${AskOut[$Guest]}" line; then
 			part+=$line
 			[ "$1" != 0 ] || still_booting || break
 			[ "$1" != 0 ] && [ $SECONDS -ge $again ] || continue
