@@ -153,8 +153,8 @@ hinting_outlives_a_change()
 		tell hides_id 1 && tell num_pages 1000 && until_true seen_is actual 1000 && tell mute -1 &&
 		until_true seen_at_least hint_stops 1 && seen hint_pages && note "hinted: $value pages" &&
 		expect [ "$value" -ge 50000 ] && seen hint_starts && expect [ "$value" = 1 ] && seen hint_bad &&
-		expect [ "$value" = 0 ] && tell cmd_id 1 && tell num_pages 0 && until_true seen_is actual 0 &&
-		until_true free_by_itself && gone
+		expect [ "$value" = 0 ] && tell cmd_id 1 && until_true free_by_itself && tell num_pages 0 &&
+		until_true seen_is actual 0 && gone
 }
 
 # The kernel has what it reports in hand, and with a device that takes its time the guest seems to be short of memory,
@@ -273,10 +273,12 @@ never_acks_free_pages()
 # meanwhile that would have the kernel look again.
 refused_reports_are_made_up_for()
 {
+	local before
+
 	double $((TELL | REPORT)) && until_settled seen reported && tell mute 4 && tell num_pages 20000 &&
-		until_true seen_at_least held 1 && must ask touch 200 && guest_lives 600 && tell mute -1 &&
-		until_true seen_is actual 20000 && attribute counters/report_pages &&
-		until_true counter_at_least report_pages $((value + 20000)) && tell num_pages 0 &&
+		until_true seen_at_least held 1 && must ask touch 200 && guest_lives 600 &&
+		attribute counters/report_pages && before=$value && tell mute -1 && until_true seen_is actual 20000 &&
+		until_true counter_at_least report_pages $((before + 20000)) && tell num_pages 0 &&
 		until_true seen_is actual 0 && witness && gone
 }
 
