@@ -49,9 +49,10 @@ $(OBJ)/asan/fake-%: daemon/tests/fake-%.c
 	$(Q)$(CC) $(CFLAGS) -o $@ $<
 
 # End to end without sanitizers, which would only hide what the daemon costs; and once with them.
-.PHONY: test-daemon
-test-daemon: $(OUT)/pagefoldd $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms $(OBJ)/asan/fake-notify
+.PHONY: test-daemon test-daemon-asan
+test-daemon: all $(OBJ)/asan/fake-vms $(OBJ)/asan/fake-notify
 	$(Q)daemon/tests/test-daemon.sh $(OUT)/pagefoldd $(OBJ)/asan/fake-vms
+test-daemon-asan: $(OBJ)/asan/pagefoldd $(OBJ)/asan/pagefoldctl $(OBJ)/asan/fake-vms
 	$(Q)daemon/tests/test-daemon.sh $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms \
 		hand_set_is_kept hostile_peers_block_nobody bad_configuration_is_refused \
 		paging_brings_it_to_its_target who_survives_the_end_is_seen_again vms_come_and_go \
@@ -65,8 +66,9 @@ libvirt-wants: $(OUT)/pagefoldd $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms
 test-libvirt: libvirt-wants
 	$(Q)daemon/tests/test-libvirt.sh $(OUT)/pagefoldd $(OBJ)/asan/pagefoldd $(OBJ)/asan/fake-vms || [ $$? = 4 ]
 
-# run, a recipe of the Makefile's, takes every test-* there is.
-test: $(patsubst %,$(OBJ)/asan/%,$(daemon_tests)) test-daemon fuzz-daemon
+# run takes every test-* there is.
+test-programs: $(patsubst %,$(OBJ)/asan/%,$(daemon_tests))
+test: test-daemon test-daemon-asan fuzz-daemon
 
 $(OBJ)/fuzz/daemon-%: daemon/fuzz-%.c $(patsubst %,daemon/%.c,$(daemon_pure)) \
 		$(patsubst %,%.c,$(daemon_lib))

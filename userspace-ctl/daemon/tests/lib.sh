@@ -6,8 +6,6 @@
 # shellcheck shell=bash
 
 unset JOURNAL_STREAM NOTIFY_SOCKET
-root=$(mktemp -d) || exit 1
-sys=$root/sys/kernel/pagefold
 LIMIT=${LIMIT:-60}
 number=0 bad=0 vms=() pid=
 exec {tick}<> <(:)
@@ -20,7 +18,15 @@ end_all()
 	wait 2>/dev/null
 	pid='' vms=()
 }
-trap 'end_all; rm -rf "$root"' EXIT
+
+# A host of one's own, which goes with the process that has it.
+move_in()
+{
+	root=$(mktemp -d) || exit 1
+	sys=$root/sys/kernel/pagefold
+	trap 'end_all; rm -rf "$root"' EXIT
+}
+move_in
 
 # host TOTAL-MIB AVAILABLE-MIB [SWAP-MIB SWAP-FREE-MIB]
 host()
@@ -197,7 +203,25 @@ sanitizers_are_content()
 	! grep -q -e 'Sanitizer' -e 'runtime error' "$root/log" 2>/dev/null || expect false
 }
 
-# run_tests FUNCTION…: each on a host of its own; ends the script.
+# holds FUNCTION: on a fresh host; what the daemon said is told if it does not.
+holds()
+{
+	fresh
+	"$1" && sanitizers_are_content && return
+	sed 's/^/# log: /' "$root/log" 2>/dev/null | tail -n 15
+	return 1
+}
+
+# verdict STATUS FUNCTION
+verdict()
+{
+	number=$((number + 1))
+	[ "$1" = 0 ] && echo "ok $number $2" && return
+	bad=1
+	echo "not ok $number $2"
+}
+
+# run_tests FUNCTION…: one after the other, in this process; ends the script.
 run_tests()
 {
 	local t
@@ -205,15 +229,45 @@ run_tests()
 	echo 'KTAP version 1'
 	echo "1..$#"
 	for t; do
-		number=$((number + 1))
-		fresh
-		if "$t" && sanitizers_are_content; then
-			echo "ok $number $t"
-		else
-			bad=1
-			sed 's/^/# log: /' "$root/log" 2>/dev/null | tail -n 15
-			echo "not ok $number $t"
-		fi
+		holds "$t"
+		verdict $? "$t"
+	done
+	exit $bad
+}
+
+# The next one that ends, with all that it said in one piece.
+reap()
+{
+	local ended status
+
+	wait -n -p ended
+	status=$?
+	cat "$root/$ended"
+	verdict $status "${running[$ended]}"
+	unset "running[$ended]"
+}
+
+# run_tests_apart JOBS FUNCTION…: each on a host and in a process of its own, so many at a time, because nearly all of a
+# test is waiting for the daemon's next round; ends the script.
+run_tests_apart()
+{
+	local jobs=$1 t
+	local -A running=()
+
+	shift
+	echo 'KTAP version 1'
+	echo "1..$#"
+	for t; do
+		[ ${#running[@]} -lt "$jobs" ] || reap
+		(
+			exec >"$root/$BASHPID" 2>&1
+			move_in
+			holds "$t"
+		) &
+		running[$!]=$t
+	done
+	while [ ${#running[@]} -gt 0 ]; do
+		reap
 	done
 	exit $bad
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # pagefoldd end to end against a made-up host and VMs that are processes with a monitor.
 #
-# usage: test-daemon.sh PAGEFOLDD FAKE-VMS
+# usage: [JOBS=6] test-daemon.sh PAGEFOLDD FAKE-VMS [TEST…]
 # Waiting is for what the daemon writes; its limit only ends what will not happen any more.
 set -u
 daemon=${1:?usage: test-daemon.sh PAGEFOLDD FAKE-VMS}
@@ -1163,23 +1163,23 @@ samples_apart()
 		END { printf "%d\n", NR ? least : 0 }'
 }
 
-tests=(dry_run_changes_nothing a_short_host_takes_from_guests memory_comes_back
-	memory_comes_back_after_a_restart limits_outlive_the_daemon liars_are_remembered
-	rungs_add_up_to_what_was_freed idle_is_not_unknown what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept
-	killed_at_any_moment hostile_peers_block_nobody liars_are_tried_later a_path_that_hangs_holds_up_nobody
-	a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
+# What takes long begins first, so that nobody waits for it alone.
+tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_run_changes_nothing
+	a_short_host_takes_from_guests memory_comes_back memory_comes_back_after_a_restart
+	limits_outlive_the_daemon liars_are_remembered rungs_add_up_to_what_was_freed idle_is_not_unknown
+	what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept hostile_peers_block_nobody
+	a_path_that_hangs_holds_up_nobody a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
 	who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
-	a_liar_is_told_of_once no_balloon_is_stuck
-	paging_brings_it_to_its_target paging_for_nothing_is_left all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
+	a_liar_is_told_of_once no_balloon_is_stuck paging_brings_it_to_its_target paging_for_nothing_is_left
+	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
 	a_pause_ends_without_a_balloon who_stands_already_stands the_emergency_strikes_one_at_a_time
 	the_emergency_ends_one_at_a_time the_emergency_needs_no_other_rung who_survives_the_end_is_seen_again
-	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go bad_configuration_is_refused a_run_can_be_reported
-	a_full_record_is_put_aside a_record_that_cannot_begin_begins_later
-	silence_is_not_taken_for_ease boasting_is_of_no_use modesty_is_of_no_use
-	ram_without_a_monitor_is_looked_at_again unregister_sticks
-	reload_keeps_what_was no_balloon_gives_it_back no_balloon_takes_a_wish_back a_new_socket_is_used systemd_hears_how_it_is
-	the_journal_gets_fields nobody_needs_to_hear figures_are_whole unwritten_figures_are_told_once
-	a_hundred_vms_cost_little)
+	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go
+	bad_configuration_is_refused a_run_can_be_reported a_full_record_is_put_aside
+	a_record_that_cannot_begin_begins_later silence_is_not_taken_for_ease boasting_is_of_no_use
+	modesty_is_of_no_use ram_without_a_monitor_is_looked_at_again unregister_sticks reload_keeps_what_was
+	no_balloon_gives_it_back no_balloon_takes_a_wish_back a_new_socket_is_used systemd_hears_how_it_is
+	the_journal_gets_fields nobody_needs_to_hear figures_are_whole unwritten_figures_are_told_once)
 [ $# -le 2 ] || tests=("${@:3}")
-run_tests "${tests[@]}"
+run_tests_apart "${JOBS:-6}" "${tests[@]}"
