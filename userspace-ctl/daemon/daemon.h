@@ -48,17 +48,19 @@ void daemon_round(struct daemon *d);
 /**
  * enrol_running() - register all running VMs that the module does not know
  * @sysroot: where /proc and /sys are
+ * @dry_run: only print who that would be, with or without the module
  *
  * An operator may have taken one of them out: this is for when nobody can have done that yet.
  */
-void enrol_running(const char *sysroot);
+void enrol_running(const char *sysroot, bool dry_run);
 
 /**
  * enrol_one() - register a VM that has just begun, as udev's rule would have
  * @sysroot: where /proc and /sys are
  * @tid: a thread of it; nothing is done when it is no VM (any more)
+ * @dry_run: only print who that would be
  */
-void enrol_one(const char *sysroot, int tid);
+void enrol_one(const char *sysroot, int tid, bool dry_run);
 
 /* Try again who could not be registered, for too many hang. */
 void enrol_refused(const char *sysroot);

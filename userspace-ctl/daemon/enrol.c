@@ -41,6 +41,7 @@ struct newcomer {
 	int pid;
 	uint64_t start;
 	uid_t uid;
+	bool dry_run;
 };
 
 /* Who is to be tried again. */
@@ -71,6 +72,11 @@ static void enrol(void *what)
 	/* That may have taken long, and its id be another's by now. */
 	if (vmm_start(sysroot, r.pid) != new->start || !process_has_kvm(sysroot, r.pid, false)) {
 		tell(NULL, LOG_INFO, "process %d is not registered: it has ended", r.pid);
+		return;
+	}
+	if (new->dry_run) {
+		printf("%s (%d): not registered, would be, in domain %s\n", r.name, r.pid,
+		       r.domain);
 		return;
 	}
 	rc = sysfs_write(sysroot, "register", line, meanings, &e);
@@ -114,9 +120,9 @@ static bool enrol_aside(const struct newcomer *who)
 	return true;
 }
 
-static void enrol_unknown(const char *sysroot, int pid)
+static void enrol_unknown(const char *sysroot, int pid, bool dry_run)
 {
-	struct newcomer who = { .sysroot = sysroot, .pid = pid };
+	struct newcomer who = { .sysroot = sysroot, .pid = pid, .dry_run = dry_run };
 	struct vmm vmm;
 
 	if (!pid || is_registered(sysroot, pid) || !process_has_kvm(sysroot, pid, false) ||
@@ -134,7 +140,7 @@ void enrol_refused(const char *sysroot)
 	size_t n = refused.n;
 	struct err e;
 
-	if (!n || sysfs_present(sysroot, &e))
+	if (!n || (!refused.list[0].dry_run && sysfs_present(sysroot, &e)))
 		return;
 	refused.list = NULL;
 	refused.n = 0;
@@ -145,28 +151,28 @@ void enrol_refused(const char *sysroot)
 	free(list);
 }
 
-void enrol_one(const char *sysroot, int tid)
+void enrol_one(const char *sysroot, int tid, bool dry_run)
 {
 	struct err e;
 
-	if (!sysfs_present(sysroot, &e))
-		enrol_unknown(sysroot, process_of_thread(sysroot, tid));
+	if (dry_run || !sysfs_present(sysroot, &e))
+		enrol_unknown(sysroot, process_of_thread(sysroot, tid), dry_run);
 }
 
-void enrol_running(const char *sysroot)
+void enrol_running(const char *sysroot, bool dry_run)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
 	struct err e;
 	DIR *dir;
 
-	if (sysfs_present(sysroot, &e))
+	if (!dry_run && sysfs_present(sysroot, &e))
 		return;
 	snprintf(path, sizeof(path), "%s/proc", sysroot);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		if (isdigit((unsigned char)*entry->d_name))
-			enrol_unknown(sysroot, atoi(entry->d_name));
+			enrol_unknown(sysroot, atoi(entry->d_name), dry_run);
 	if (dir)
 		closedir(dir);
 }

@@ -352,6 +352,7 @@ static void fill_policy(struct guest *g, const struct surroundings *s)
 	p->hand = given_hand(&g->given, g->target);
 	p->pressed = g->pressed;
 	p->fixed = !known || !(has_balloon(g, s) || g->conf.paging || may_be_struck(g, s));
+	p->unknown = !known;
 }
 
 /*

@@ -60,14 +60,14 @@ static void expect_vm(int tid)
 
 static void enrol_expected(struct daemon *d)
 {
-	if (d->dry_run || !d->conf.enrol) {
+	if (!d->conf.enrol) {
 		self.nexpected = 0;
 		return;
 	}
 	if (self.enrol)
-		enrol_running(d->sysroot);
+		enrol_running(d->sysroot, d->dry_run);
 	for (size_t i = 0; i < self.nexpected; i++)
-		enrol_one(d->sysroot, self.expected[i]);
+		enrol_one(d->sysroot, self.expected[i], d->dry_run);
 	enrol_refused(d->sysroot);
 	self.nexpected = 0;
 	self.enrol = false;

@@ -391,7 +391,7 @@ static void set_given(struct policy_vm *vm)
 		vm->why = WHY_HAND;
 	} else if (vm->fixed) {
 		vm->target = vm->max;
-		vm->why = WHY_FIXED;
+		vm->why = vm->unknown ? WHY_UNKNOWN : WHY_FIXED;
 	}
 }
 
@@ -475,6 +475,7 @@ const char *policy_why_text(enum policy_why why)
 		[WHY_UNLIMITED] = "may have its maximum",
 		[WHY_HAND] = "set by hand",
 		[WHY_FIXED] = "no way to take anything from it",
+		[WHY_UNKNOWN] = "its RAM is not known before its monitor or a first pass tells",
 		[WHY_SHARE] = "its share, idle memory taxed",
 		[WHY_FLOOR] = "its minimum",
 		[WHY_PROTECTED] = "what it works with is kept from the spikes of others",

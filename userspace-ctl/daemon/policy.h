@@ -26,6 +26,7 @@ enum policy_why {
 	WHY_UNLIMITED,	/* it may have its maximum */
 	WHY_HAND,	/* the operator set it by hand */
 	WHY_FIXED,	/* there is no way to take anything from it */
+	WHY_UNKNOWN,	/* how much RAM it has nobody has told yet */
 	WHY_SHARE,	/* its share of what there is, idle memory taxed */
 	WHY_FLOOR,	/* its minimum */
 	WHY_PROTECTED,	/* another VM's spike may not take more of what it works with */
@@ -65,6 +66,7 @@ struct policy_vm {
 	uint64_t hand;			/* the operator's target, 0: none */
 	bool wss_known;			/* else all that it uses counts as in use */
 	bool fixed;			/* neither balloon nor paging */
+	bool unknown;			/* fixed, but only for want of a word on its RAM */
 	bool pressed;			/* short of memory inside */
 	/* Kept from round to round; 0 before the first. */
 	uint64_t target;		/* also the answer; max: unlimited */

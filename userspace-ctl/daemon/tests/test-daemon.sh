@@ -22,6 +22,35 @@ dry_run_changes_nothing()
 		expect [ ! -e "$root/run/pagefold/targets" ]
 }
 
+# It tells who would be registered, whether the module is there or not, and registers nobody.
+dry_run_names_who_is_missing()
+{
+	local dir
+
+	start_vms idle 2 1024 900 || return 1
+	dir=$(dir_of idle-1) && mv "$dir" "$root/away" || return 1
+	"$daemon" --sysroot "$root" --dry-run --once >"$root/out" 2>"$root/log" || return 1
+	expect grep -q -x "pid-${dir##*/} (${dir##*/}): not registered, would be, in domain default" "$root/out" &&
+		expect [ "$(grep -c 'would be' "$root/out")" = 1 ] && expect [ ! -s "$sys/register" ] || return 1
+	mv "$sys" "$root/module"
+	"$daemon" --sysroot "$root" --dry-run --once >"$root/out" 2>"$root/log" || return 1
+	expect [ "$(grep -c 'would be' "$root/out")" = 2 ] && expect said 'waiting for the module' || return 1
+	mv "$root/module" "$sys"
+	conf '[host]' 'register = no'
+	"$daemon" --sysroot "$root" --dry-run --once >"$root/out" 2>"$root/log" &&
+		expect [ "$(grep -c 'would be' "$root/out")" = 0 ]
+}
+
+# Before its first pass the module cannot tell how much RAM a guest has, and without its monitor nobody can.
+what_is_not_known_yet_is_said()
+{
+	start_vms plain 1 1024 900 || return 1
+	echo 0 >"$(dir_of plain-0)/eligible_bytes"
+	"$daemon" --sysroot "$root" --dry-run --once >"$root/out" 2>"$root/log" || return 1
+	expect grep -q 'plain-0 .*: its RAM is not known before' "$root/out" &&
+		expect [ "$(grep -c 'no way' "$root/out")" = 0 ]
+}
+
 a_short_host_takes_from_guests()
 {
 	start_vms honest 3 1024 900 || return 1
@@ -1165,6 +1194,7 @@ samples_apart()
 
 # What takes long begins first, so that nobody waits for it alone.
 tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_run_changes_nothing
+	dry_run_names_who_is_missing what_is_not_known_yet_is_said
 	a_short_host_takes_from_guests memory_comes_back memory_comes_back_after_a_restart
 	limits_outlive_the_daemon liars_are_remembered rungs_add_up_to_what_was_freed idle_is_not_unknown
 	what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept hostile_peers_block_nobody
