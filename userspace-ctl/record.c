@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +262,8 @@ static int take_percent(const char *key, struct json_object *value, unsigned int
 	     !json_object_is_type(value, json_type_int)) || !(percent >= 0 && percent <= 100))
 		return err_set(e, EX_BAD_INPUT, "%s %s: want a number, 0 to 100", key,
 			       QUOTE(json_object_get_string(value)));
-	*hundredths = lround(percent * 100);
+	/* Without the library of mathematics, which the daemon has no other use for. */
+	*hundredths = percent * 100 + 0.5;
 	return EX_DONE;
 }
 

@@ -14,7 +14,7 @@ daemon	:= $(daemon_pure) $(if $(HAVE_LIBVIRT),virt) diary link guest daemon enro
 daemon_tests := test-policy test-ladder test-qmp test-conf test-timer test-uevent test-pager test-aside
 # No library that only pagefoldctl needs: the daemon stays in memory.
 daemon_lib := err registration config process sysfs size memory vm record sample
-DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread -lm
+DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread
 asan_daemon_lib_o := $(patsubst %,$(OBJ)/asan/%.o,$(daemon_lib))
 
 all: $(OUT)/pagefoldd
