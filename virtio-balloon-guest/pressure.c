@@ -252,8 +252,14 @@ static void pb_pressure_watch_in(struct pb_balloon *b, unsigned long ticks)
 	unsigned long flags;
 
 	spin_lock_irqsave(&b->stop_lock, flags);
-	if (!b->stop && b->may_give && READ_ONCE(b->held))
-		queue_delayed_work(b->wq, &b->watch, ticks);
+	if (b->stop || !b->may_give || !READ_ONCE(b->held))
+		goto unlock;
+	/* Sooner if need be, but never later: batches follow each other faster than ticks. */
+	if (!queue_delayed_work(b->wq, &b->watch, ticks) &&
+	    time_after(READ_ONCE(b->watch.timer.expires), jiffies + ticks))
+		mod_delayed_work(b->wq, &b->watch, ticks);
+
+unlock:
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
