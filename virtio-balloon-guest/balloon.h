@@ -115,6 +115,7 @@ struct pb_rates {
  * @launched: the device has been started, and not halted since
  * @paused: the system is about to sleep: the size stays
  * @resize: moves the balloon towards the target
+ * @changed: what @resize goes by may be another since it has looked
  * @config_lock: what is written as actual is what is held then
  * @target: in pages, as last read; only @resize writes
  * @achieved: held when that last came to rest; only @resize writes
@@ -184,6 +185,7 @@ struct pb_balloon {
 	bool paused;
 
 	struct delayed_work resize;
+	bool changed;
 	struct mutex config_lock;	/* protects what is written as actual */
 	unsigned long target;
 	unsigned long achieved;

@@ -338,12 +338,15 @@ static unsigned long pb_batch_land(struct pb_balloon *b, enum pb_way way, struct
 	return batch->pages;
 }
 
-/* Does nothing want a look at where the balloon is and should be? */
+/*
+ * Does nothing want a look at where the balloon is and should be? Not whether the work is queued:
+ * it stays so until it has ended, while all that it was queued for has been seen to.
+ */
 static bool pb_batches_go_on(struct pb_balloon *b)
 {
 	enum pb_stop why;
 
-	return !delayed_work_pending(&b->resize) && !READ_ONCE(b->stop) &&
+	return !READ_ONCE(b->changed) && !READ_ONCE(b->stop) &&
 	       pb_pressure_room(b, &why);
 }
 

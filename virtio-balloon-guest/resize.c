@@ -53,6 +53,7 @@ void pb_resize_kick(struct pb_balloon *b)
 	unsigned long flags;
 
 	spin_lock_irqsave(&b->stop_lock, flags);
+	WRITE_ONCE(b->changed, true);
 	if (!b->stop)
 		mod_delayed_work(b->wq, &b->resize, 0);
 	spin_unlock_irqrestore(&b->stop_lock, flags);
@@ -152,6 +153,9 @@ static void pb_resize_read_target(struct pb_balloon *b)
 	unsigned long target;
 	u32 units;
 
+	WRITE_ONCE(b->changed, false);
+	/* First forget that it changed, so that a change after this is not forgotten. */
+	smp_mb();
 	virtio_cread_le(b->vdev, struct virtio_balloon_config, num_pages, &units);
 	/* Up to a page of the guest, or a target within a page would never be met. */
 	target = DIV_ROUND_UP_ULL(units, PB_UNITS);
