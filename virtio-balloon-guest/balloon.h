@@ -122,10 +122,11 @@ struct pb_rates {
  * @said: that the target cannot be reached has been said
  * @backoff: of that target; only @resize
  * @why: enum pb_stop
- * @lock: protects @blocks, @limbo, @leaving, @limbo_nr, @by_order, @held,
- *	@info_nr
+ * @lock: protects @blocks, @prepared, @limbo, @leaving, @limbo_nr, @by_order,
+ *	@held, @info_nr
  * @blocks: held blocks by way, newest first; page_private() is the order; also pages that were in
  *	@info until the device could not be told of them
+ * @prepared: blocks that the device has next, when it is done with what it has
  * @limbo: blocks that the device has and did not acknowledge; theirs until a reset
  * @leaving: blocks that it was told it loses; theirs until it has acknowledged that
  * @limbo_nr: pages in @limbo and @leaving
@@ -195,6 +196,7 @@ struct pb_balloon {
 
 	spinlock_t lock;		/* protects blocks to info_nr */
 	struct list_head blocks[PB_WAY_NR];
+	struct list_head prepared;
 	struct list_head limbo;
 	struct list_head leaving;
 	unsigned long limbo_nr;
@@ -265,6 +267,7 @@ void pb_blocks_init(struct pb_balloon *b);
 unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr);
 unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned long nr,
 				enum pb_patience patience);
+unsigned long pb_blocks_unprepare(struct pb_balloon *b);
 void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr);
 void pb_blocks_free_all(struct pb_balloon *b);
 void pb_limbo_add(struct pb_balloon *b, struct list_head *limbo, struct page *page,

@@ -112,11 +112,27 @@ void pb_limbo_add(struct pb_balloon *b, struct list_head *limbo, struct page *pa
 	spin_unlock(&b->lock);
 }
 
-/* The device has none of these any more. Returns how many pages they are. */
-static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo)
+/* Free blocks that are held by nobody. Returns how many pages they are. */
+static unsigned long pb_blocks_discard(struct list_head *batch)
 {
 	struct page *page, *next;
 	unsigned long nr = 0;
+
+	list_for_each_entry_safe(page, next, batch, lru) {
+		list_del(&page->lru);
+		nr += 1UL << pb_block_order(page);
+		pb_block_free(page);
+		/* With init_on_free it is cleared now. */
+		cond_resched();
+	}
+	return nr;
+}
+
+/* The device has none of these any more. Returns how many pages they are. */
+static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo)
+{
+	unsigned long nr = 0;
+	struct page *page;
 	LIST_HEAD(batch);
 
 	spin_lock(&b->lock);
@@ -125,11 +141,7 @@ static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo
 		nr += 1UL << pb_block_order(page);
 	WRITE_ONCE(b->limbo_nr, b->limbo_nr - nr);
 	spin_unlock(&b->lock);
-	list_for_each_entry_safe(page, next, &batch, lru) {
-		list_del(&page->lru);
-		pb_block_free(page);
-		cond_resched();
-	}
+	pb_blocks_discard(&batch);
 	return nr;
 }
 
@@ -317,6 +329,28 @@ static void pb_batch_drop(struct pb_balloon *b, struct pb_batch *batch, bool in_
 	}
 }
 
+/*
+ * Wait a second for the device, during which a batch that is only prepared for it may be taken by
+ * whoever needs memory. From a silent device the guest keeps what it can.
+ */
+static void pb_batch_keep_ready(struct pb_balloon *b, struct pb_queue *queue,
+				struct pb_batch *batch)
+{
+	int err;
+
+	spin_lock(&b->lock);
+	list_splice_init(&batch->blocks, &b->prepared);
+	spin_unlock(&b->lock);
+	err = pb_queue_wait(b, queue, PB_A_SECOND);
+	spin_lock(&b->lock);
+	list_splice_init(&b->prepared, &batch->blocks);
+	spin_unlock(&b->lock);
+	if (err)
+		pb_batch_drop(b, batch, false);
+	if (list_empty(&batch->blocks))
+		pb_batch_init(batch, batch->half);
+}
+
 /* Wait for the batch that the device has, if any. Returns how many pages it has taken. */
 static unsigned long pb_batch_land(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
 				   struct pb_batch *batch)
@@ -365,11 +399,7 @@ static unsigned long pb_batches_inflate(struct pb_balloon *b, enum pb_way way,
 	pb_batch_init(next, 1);
 	do {
 		pb_batch_fill(b, way, next, nr - taken - flying->pages, flying->pages);
-		/* From a silent device the guest keeps what it can. */
-		if (pb_queue_wait(b, queue, PB_A_SECOND)) {
-			pb_batch_drop(b, next, false);
-			pb_batch_init(next, next->half);
-		}
+		pb_batch_keep_ready(b, queue, next);
 		landed = pb_batch_land(b, way, queue, flying);
 		taken += landed;
 		sent = next->pages && landed == flying->pages &&
@@ -404,6 +434,23 @@ unsigned long pb_blocks_inflate(struct pb_balloon *b, unsigned long nr)
 		taken = pb_batches_inflate(b, way, queue, nr);
 	pb_queue_release(b, queue);
 	return taken;
+}
+
+/**
+ * pb_blocks_unprepare() - free the batch that the device does not have yet
+ * @b: the balloon
+ *
+ * Context: may sleep.
+ * Return: pages that are the guest's again; they were not held.
+ */
+unsigned long pb_blocks_unprepare(struct pb_balloon *b)
+{
+	LIST_HEAD(batch);
+
+	spin_lock(&b->lock);
+	list_splice_init(&b->prepared, &batch);
+	spin_unlock(&b->lock);
+	return pb_blocks_discard(&batch);
 }
 
 /* Take a held block apart into pages, which stay held, where the block was. */
@@ -666,6 +713,7 @@ void pb_blocks_init(struct pb_balloon *b)
 	spin_lock_init(&b->lock);
 	for (way = 0; way < PB_WAY_NR; way++)
 		INIT_LIST_HEAD(&b->blocks[way]);
+	INIT_LIST_HEAD(&b->prepared);
 	INIT_LIST_HEAD(&b->limbo);
 	INIT_LIST_HEAD(&b->leaving);
 	INIT_WORK(&b->settle, pb_limbo_work);

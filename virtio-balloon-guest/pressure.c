@@ -309,7 +309,7 @@ static int pb_pressure_oom(struct notifier_block *nb, unsigned long unused, void
 	struct pb_memory memory;
 	unsigned long want, given;
 
-	if (!READ_ONCE(b->held))
+	if (!READ_ONCE(b->held) && list_empty(&b->prepared))
 		return NOTIFY_OK;
 	if (time_after(jiffies, b->oom_last + PB_OOM_AGAIN))
 		b->oom_pages = 0;

@@ -75,24 +75,27 @@ static void pb_resize_later(struct pb_balloon *b, unsigned int ms)
  * @nr: how many
  * @cause: what for
  *
- * Blocks that were reported come first: they need no word to the device, which may be slow.
+ * What the device is only to have next comes first: it is held by nobody. Then blocks that were
+ * reported: they need no word to the device, which may be slow.
  *
  * Context: may sleep, but not for long. Also from the OOM notifier.
  * Return: how many came back.
  */
 unsigned long pb_give_back(struct pb_balloon *b, unsigned long nr, enum pb_count cause)
 {
-	unsigned long given = 0, got;
+	unsigned long prepared = pb_blocks_unprepare(b), given = prepared, got;
 
-	do {
+	while (given < nr) {
 		got = pb_blocks_deflate(b, PB_WAY_REPORT, nr - given, PB_A_SECOND);
 		if (!got)
 			got = pb_blocks_deflate(b, PB_WAY_INFLATE, nr - given, PB_A_SECOND);
 		if (!got)
 			got = pb_pages_deflate(b, nr - given, PB_A_SECOND);
+		if (!got)
+			break;
 		given += got;
-	} while (got && given < nr);
-	pb_count(b, cause, given);
+	}
+	pb_count(b, cause, given - prepared);
 	trace_pagefold_balloon_give_back(given, b->held);
 	pb_update_actual(b);
 	pb_resize_later(b, PB_SAY_MS);
