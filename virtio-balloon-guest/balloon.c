@@ -45,6 +45,21 @@ static unsigned long long min_bytes;
 module_param(min_bytes, ullong, 0444);
 MODULE_PARM_DESC(min_bytes, "what a guest keeps at least, whatever the host wants (0)");
 
+/* Refused at once where it is absurd, for all devices. */
+static int pfns_max_set(const char *value, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(value, param, PB_PFNS_MIN, PB_PFNS_MAX);
+}
+
+static const struct kernel_param_ops pfns_max_ops = {
+	.set = pfns_max_set,
+	.get = param_get_uint,
+};
+
+static unsigned int pfns_max = PB_PFNS_MAX;
+module_param_cb(pfns_max, &pfns_max_ops, &pfns_max, 0444);
+MODULE_PARM_DESC(pfns_max, "PFNs in one buffer, 256 to 8192, for devices that take few (8192)");
+
 enum {
 	PB_VQ_INFLATE,
 	PB_VQ_DEFLATE,
@@ -253,6 +268,7 @@ static struct pb_balloon *pb_create(struct virtio_device *vdev)
 		return NULL;
 	b->vdev = vdev;
 	b->min_bytes = min_bytes;
+	b->pfns_max = pfns_max;
 	b->stop = true;
 	b->reset = true;
 	init_waitqueue_head(&b->wait);

@@ -23,8 +23,12 @@
 
 /* Smaller blocks would save little over pages, and could not be moved out of the way. */
 #define PB_BLOCK_ORDER_MIN	4
-/* PFNs in one buffer, in 4 KiB: 32 MiB, which QEMU discards within milliseconds. */
+/*
+ * PFNs in one buffer, in 4 KiB: 32 MiB, which QEMU discards within milliseconds. At least as many
+ * as the kernel's own driver sends, which all devices take.
+ */
 #define PB_PFNS_MAX		8192
+#define PB_PFNS_MIN		256
 /* Entries of one report. */
 #define PB_REPORT_MAX		128
 
@@ -135,6 +139,7 @@ struct pb_rates {
  * @held: pages that the device has taken and acknowledged, of all kinds
  * @info: held pages of 4 KiB, movable
  * @info_nr: how many, those that compaction is moving among them
+ * @pfns_max: as many PFNs in a buffer
  * @inflate_pfns: two buffers of @inflate, of who has claimed it: the second for pb_blocks_inflate()
  * @deflate_pfns: buffers of @deflate, of who has claimed it
  * @sg: ranges for @report, two likewise; page_reporting brings its own
@@ -206,6 +211,7 @@ struct pb_balloon {
 	unsigned long info_nr;
 	struct work_struct settle;
 
+	unsigned int pfns_max;
 	__virtio32 *inflate_pfns;
 	__virtio32 *deflate_pfns[PB_QUEUE_DEPTH];
 	struct scatterlist sg[2][PB_REPORT_MAX];

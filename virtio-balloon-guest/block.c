@@ -236,14 +236,14 @@ static void pb_batch_take(struct pb_balloon *b, enum pb_way way, struct pb_batch
 	unsigned int entries = min_t(unsigned int, PB_REPORT_MAX,
 				     way == PB_WAY_REPORT ?
 				     virtqueue_get_vring_size(b->report.vq) : PB_REPORT_MAX);
-	__virtio32 *pfns = b->inflate_pfns + batch->half * PB_PFNS_MAX;
+	__virtio32 *pfns = b->inflate_pfns + batch->half * b->pfns_max;
 	struct scatterlist *sg = b->sg[batch->half];
 	unsigned int order = MAX_PAGE_ORDER;
 	u64 until = local_clock() + PB_TAKE_NS;
 	struct page *page;
 
 	if (way == PB_WAY_INFLATE)
-		nr = min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS);
+		nr = min_t(unsigned long, nr, b->pfns_max / PB_UNITS);
 	else
 		sg_init_table(sg, PB_REPORT_MAX);
 	while (entries && (!batch->pages || local_clock() < until)) {
@@ -289,7 +289,7 @@ static int pb_batch_send(struct pb_balloon *b, enum pb_way way, struct pb_queue 
 			 struct pb_batch *batch)
 {
 	struct scatterlist sg, *ranges = b->sg[batch->half];
-	__virtio32 *pfns = b->inflate_pfns + batch->half * PB_PFNS_MAX;
+	__virtio32 *pfns = b->inflate_pfns + batch->half * b->pfns_max;
 
 	if (way == PB_WAY_INFLATE) {
 		sg_init_one(&sg, pfns, batch->used * sizeof(*pfns));
@@ -603,7 +603,7 @@ unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned 
 	if (list_empty(&b->blocks[way]) || !pb_queue_claim(b, &b->deflate, patience))
 		return 0;
 	if (!pb_queue_wait_below(b, &b->deflate, PB_QUEUE_DEPTH, patience)) {
-		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS),
+		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, b->pfns_max / PB_UNITS),
 				       &batch);
 		if (popped && !pb_blocks_return(b, &batch, patience))
 			popped = 0;
@@ -625,7 +625,7 @@ static unsigned long pb_blocks_in_range(struct pb_balloon *b, enum pb_way way, u
 		pages = 1UL << pb_block_order(page);
 		if (pfn + pages <= start || pfn >= start + nr)
 			continue;
-		if (found + pages > PB_PFNS_MAX / PB_UNITS)
+		if (found + pages > b->pfns_max / PB_UNITS)
 			break;
 		list_move(&page->lru, batch);
 		pb_held_add(b, pb_block_order(page), -(long)pages);

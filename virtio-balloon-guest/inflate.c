@@ -86,7 +86,7 @@ static unsigned int pb_pages_take(struct pb_balloon *b, unsigned long nr, struct
 	unsigned int used = 0;
 	struct page *page;
 
-	nr = min_t(unsigned long, nr * PB_UNITS, PB_PFNS_MAX);
+	nr = min_t(unsigned long, nr * PB_UNITS, b->pfns_max);
 	while (used < nr && (used < PB_BATCH_MIN || local_clock() < until)) {
 		page = alloc_page(PB_PAGES_GFP);
 		if (!page)
@@ -292,7 +292,7 @@ static unsigned long pb_pages_return(struct pb_balloon *b, unsigned long nr,
 	LIST_HEAD(pages);
 	int err;
 
-	nr = pb_pages_pop(b, min_t(unsigned long, nr, PB_PFNS_MAX / PB_UNITS), &pages);
+	nr = pb_pages_pop(b, min_t(unsigned long, nr, b->pfns_max / PB_UNITS), &pages);
 	if (!nr)
 		return 0;
 	list_for_each_entry(page, &pages, lru)
@@ -425,11 +425,11 @@ int pb_pages_init(struct pb_balloon *b)
 #if PB_MOVABLE
 	b->info.migratepage = pb_pages_migrate;
 #endif
-	b->inflate_pfns = kmalloc_array(2 * PB_PFNS_MAX, sizeof(*b->inflate_pfns), GFP_KERNEL);
+	b->inflate_pfns = kmalloc_array(2 * b->pfns_max, sizeof(*b->inflate_pfns), GFP_KERNEL);
 	if (!b->inflate_pfns)
 		return -ENOMEM;
 	for (i = 0; i < PB_QUEUE_DEPTH; i++) {
-		b->deflate_pfns[i] = kmalloc_array(PB_PFNS_MAX, sizeof(*b->deflate_pfns[i]),
+		b->deflate_pfns[i] = kmalloc_array(b->pfns_max, sizeof(*b->deflate_pfns[i]),
 						   GFP_KERNEL);
 		if (!b->deflate_pfns[i])
 			goto fail;
