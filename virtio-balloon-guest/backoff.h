@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long to wait before a target that cannot be reached is tried again.
+ * How long to wait before what has failed is tried again.
  *
  * Pure logic: builds in userspace too.
  */
@@ -9,14 +9,19 @@
 
 #include <linux/types.h>
 
+/* Of a target that cannot be reached. */
 #define PB_BACKOFF_MIN_MS	10
 #define PB_BACKOFF_MAX_MS	10000
 
 /**
- * struct pb_backoff - one target that is tried
- * @delay_ms: how long the last wait was, 0 before the first
+ * struct pb_backoff - one thing that is tried
+ * @min_ms: how long the first wait is
+ * @max_ms: how long the longest
+ * @delay_ms: how long the last was, 0 before the first
  */
 struct pb_backoff {
+	unsigned int min_ms;
+	unsigned int max_ms;
 	unsigned int delay_ms;
 };
 

@@ -113,7 +113,7 @@ struct pb_rates {
  * @stats: queue of statistics, reversed: the device asks
  * @hint: queue of free pages that a migration may skip
  * @report: queue of ranges to discard
- * @stop_lock: protects @stop against those who queue work
+ * @stop_lock: protects @stop against those who queue work, and @pr_backoff
  * @stop: the device is being removed or suspended: no new work, no patience
  * @reset: the device has been reset: nothing is in flight any more
  * @launched: the device has been started, and not halted since
@@ -161,6 +161,7 @@ struct pb_rates {
  * @pr: free page reporting
  * @pr_registered: it is ours
  * @pr_again: has it report what it could not
+ * @pr_backoff: of that, under @stop_lock
  * @lent: free pages that it has in hand, and that are free again in a moment
  * @stats_work: fills @stats_buf
  * @stats_buf: with the device, except while that work runs
@@ -184,7 +185,7 @@ struct pb_balloon {
 	wait_queue_head_t wait;
 	struct pb_queue inflate, deflate, stats, hint, report;
 
-	spinlock_t stop_lock;		/* protects stop */
+	spinlock_t stop_lock;		/* protects stop, pr_backoff */
 	bool stop;
 	bool reset;
 	bool launched;
@@ -236,6 +237,7 @@ struct pb_balloon {
 	struct page_reporting_dev_info pr;
 	bool pr_registered;
 	struct delayed_work pr_again;
+	struct pb_backoff pr_backoff;
 	unsigned long lent;
 
 	struct work_struct stats_work;

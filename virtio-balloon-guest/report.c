@@ -24,16 +24,34 @@ static int pb_report_send(struct pb_balloon *b, struct scatterlist *sg, unsigned
 	return pb_queue_wait(b, &b->report, PB_UNTIL_RESET);
 }
 
-/* What could not be reported is looked for again after this; the core waits two seconds more. */
-#define PB_REPORT_AGAIN	(2 * HZ)
+/*
+ * What could not be reported is looked for again after so long; the core waits two seconds more.
+ * Each time all free memory is walked, and a device that has been busy for a minute may be so for
+ * long.
+ */
+#define PB_REPORT_AGAIN_MIN_MS	2000
+#define PB_REPORT_AGAIN_MAX_MS	128000
 
 static void pb_report_later(struct pb_balloon *b)
 {
 	unsigned long flags;
 
+	/* Nothing is ever reported again. */
+	if (pb_queue_is_stuck(&b->report))
+		return;
 	spin_lock_irqsave(&b->stop_lock, flags);
-	if (!b->stop)
-		queue_delayed_work(b->patient_wq, &b->pr_again, PB_REPORT_AGAIN);
+	if (!b->stop && !delayed_work_pending(&b->pr_again))
+		queue_delayed_work(b->patient_wq, &b->pr_again,
+				   msecs_to_jiffies(pb_backoff_next(&b->pr_backoff)));
+	spin_unlock_irqrestore(&b->stop_lock, flags);
+}
+
+static void pb_report_went(struct pb_balloon *b)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&b->stop_lock, flags);
+	pb_backoff_reset(&b->pr_backoff);
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
@@ -57,21 +75,41 @@ static int pb_report_free(struct page_reporting_dev_info *pr, struct scatterlist
 	}
 	WRITE_ONCE(b->lent, 0);
 	pb_count(b, PB_COUNT_REPORT, err ? 0 : pages);
-	if (err == -EBUSY || err == -ETIMEDOUT)
+	if (!err)
+		pb_report_went(b);
+	else if (err == -EBUSY || err == -ETIMEDOUT)
 		pb_report_later(b);
 	return err;
+}
+
+static void pb_report_register(struct pb_balloon *b)
+{
+	int err = page_reporting_register(&b->pr);
+
+	if (err)
+		dev_notice(&b->vdev->dev, "free pages are not reported (error %d)\n", err);
+	b->pr_registered = !err;
 }
 
 /*
  * The core looks for free pages when large ones are freed, or somebody registers. After an error it
  * would wait for the next that is freed, while all that it could not report stays the guest's.
+ *
+ * Unregistering waits for a report that is under way, with a lock that every other device needs to
+ * come or go. So not while one may be with the device, which has no limit; and who wants to send
+ * one meanwhile finds the queue claimed, and gives up after a second.
  */
 static void pb_report_again(struct work_struct *work)
 {
 	struct pb_balloon *b = container_of(to_delayed_work(work), struct pb_balloon, pr_again);
 
+	if (!pb_queue_claim(b, &b->report, PB_A_SECOND)) {
+		pb_report_later(b);
+		return;
+	}
 	page_reporting_unregister(&b->pr);
-	b->pr_registered = !page_reporting_register(&b->pr);
+	pb_report_register(b);
+	pb_queue_release(b, &b->report);
 }
 
 /**
@@ -81,6 +119,8 @@ static void pb_report_again(struct work_struct *work)
 void pb_report_init(struct pb_balloon *b)
 {
 	INIT_DELAYED_WORK(&b->pr_again, pb_report_again);
+	b->pr_backoff.min_ms = PB_REPORT_AGAIN_MIN_MS;
+	b->pr_backoff.max_ms = PB_REPORT_AGAIN_MAX_MS;
 }
 
 /**
@@ -92,8 +132,6 @@ void pb_report_init(struct pb_balloon *b)
  */
 void pb_report_start(struct pb_balloon *b)
 {
-	int err;
-
 	if (!virtio_has_feature(b->vdev, VIRTIO_BALLOON_F_REPORTING))
 		return;
 	if (virtqueue_get_vring_size(b->report.vq) < PAGE_REPORTING_CAPACITY) {
@@ -104,10 +142,7 @@ void pb_report_start(struct pb_balloon *b)
 	b->pr.report = pb_report_free;
 	/* Of the size of pageblocks: smaller ones would take the host's huge pages apart. */
 	b->pr.order = PAGE_REPORTING_ORDER_UNSPECIFIED;
-	err = page_reporting_register(&b->pr);
-	if (err)
-		dev_notice(&b->vdev->dev, "free pages are not reported (error %d)\n", err);
-	b->pr_registered = !err;
+	pb_report_register(b);
 }
 
 /**

@@ -258,5 +258,7 @@ static void pb_resize_work(struct work_struct *work)
 void pb_resize_init(struct pb_balloon *b)
 {
 	INIT_DELAYED_WORK(&b->resize, pb_resize_work);
+	b->backoff.min_ms = PB_BACKOFF_MIN_MS;
+	b->backoff.max_ms = PB_BACKOFF_MAX_MS;
 	mutex_init(&b->config_lock);
 }

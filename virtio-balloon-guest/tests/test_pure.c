@@ -164,9 +164,14 @@ static bool taking_and_giving_come_to_rest(void)
 	return true;
 }
 
+/* Of a target that cannot be reached. */
+static const struct pb_backoff of_target = {
+	.min_ms = PB_BACKOFF_MIN_MS, .max_ms = PB_BACKOFF_MAX_MS,
+};
+
 static bool backoff_doubles_up_to_its_limit(void)
 {
-	struct pb_backoff backoff = {};
+	struct pb_backoff backoff = of_target;
 	unsigned int want = PB_BACKOFF_MIN_MS, got;
 
 	for (u32 i = 0; i < 40; i++) {
@@ -179,7 +184,7 @@ static bool backoff_doubles_up_to_its_limit(void)
 
 static bool backoff_begins_anew(void)
 {
-	struct pb_backoff backoff = {};
+	struct pb_backoff backoff = of_target;
 
 	for (u32 i = 0; i < 5; i++)
 		pb_backoff_next(&backoff);
@@ -188,10 +193,21 @@ static bool backoff_begins_anew(void)
 	return true;
 }
 
+static bool backoff_keeps_its_own_limits(void)
+{
+	static const unsigned int want[] = { 2000, 4000, 8000, 9000, 9000 };
+	struct pb_backoff backoff = { .min_ms = 2000, .max_ms = 9000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		EXPECT(pb_backoff_next(&backoff) == want[i], "try %zu waits %u ms", i,
+		       backoff.delay_ms);
+	return true;
+}
+
 /* At 100 us a try, five times what it costs, an hour in vain stays below 0.1 % of a CPU. */
 static bool backoff_is_cheap(void)
 {
-	struct pb_backoff backoff = {};
+	struct pb_backoff backoff = of_target;
 	u64 ms = 0, tries = 0;
 
 	while (ms < 3600 * 1000) {
@@ -215,6 +231,7 @@ static const struct test tests[] = {
 	{ "taking and giving come to rest", taking_and_giving_come_to_rest },
 	{ "backoff doubles up to its limit", backoff_doubles_up_to_its_limit },
 	{ "backoff begins anew", backoff_begins_anew },
+	{ "backoff keeps its own limits", backoff_keeps_its_own_limits },
 	{ "backoff is cheap", backoff_is_cheap },
 };
 
