@@ -132,13 +132,18 @@ void pb_report_init(struct pb_balloon *b)
  */
 void pb_report_start(struct pb_balloon *b)
 {
+	unsigned int entries;
+
 	if (!virtio_has_feature(b->vdev, VIRTIO_BALLOON_F_REPORTING))
 		return;
-	if (virtqueue_get_vring_size(b->report.vq) < PAGE_REPORTING_CAPACITY) {
+	entries = min_t(unsigned int, virtqueue_get_vring_size(b->report.vq),
+			PAGE_REPORTING_CAPACITY);
+	if (entries < PB_REPORTING_MIN) {
 		dev_notice(&b->vdev->dev, "free pages are not reported (%u entries of %u)\n",
-			   virtqueue_get_vring_size(b->report.vq), PAGE_REPORTING_CAPACITY);
+			   entries, PAGE_REPORTING_CAPACITY);
 		return;
 	}
+	pb_reporting_set_capacity(&b->pr, entries);
 	b->pr.report = pb_report_free;
 	/* Of the size of pageblocks: smaller ones would take the host's huge pages apart. */
 	b->pr.order = PAGE_REPORTING_ORDER_UNSPECIFIED;

@@ -50,6 +50,15 @@
 #define PAGE_REPORTING_ORDER_UNSPECIFIED 0
 #endif
 
+/* The fewest entries that a queue of free page reports may have, and how the core hears of it. */
+#ifdef PB_HAVE_REPORTING_CAPACITY
+#define PB_REPORTING_MIN 1
+#define pb_reporting_set_capacity(pr, nr) ((pr)->capacity = (nr))
+#else
+#define PB_REPORTING_MIN PAGE_REPORTING_CAPACITY
+#define pb_reporting_set_capacity(pr, nr) ((void)(nr))
+#endif
+
 /* What reclaim has scanned or stolen: events once, statistics of nodes now. */
 #ifdef PB_HAVE_PGSTEAL_NODE
 #define pb_reclaimed(events, item) global_node_page_state(item)

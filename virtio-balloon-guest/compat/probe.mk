@@ -15,3 +15,7 @@ pb-probes += $(call pb-has,balloon_compaction.h,balloon_page_finalize\>,BALLOON_
 pb-probes += $(call pb-has,mmzone.h,^[[:space:]]+PGSTEAL_KSWAPD\>,PGSTEAL_NODE)
 # 6.7, c42d50aefd17: shrinkers are allocated by the core.
 pb-probes += $(call pb-has,shrinker.h,shrinker_alloc\>,SHRINKER_ALLOC)
+# 7.2: a report of free pages may be shorter than the core's own limit.
+pb-probes += $(call pb-has,page_reporting.h,^[[:space:]]+unsigned int capacity;,REPORTING_CAPACITY)
+# 7.0: ballooned pages are counted per node.
+pb-probes += $(call pb-has,mmzone.h,^[[:space:]]+NR_BALLOON_PAGES\>,BALLOON_NODE)
