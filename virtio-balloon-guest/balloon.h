@@ -278,6 +278,7 @@ unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned 
 unsigned long pb_blocks_unprepare(struct pb_balloon *b);
 void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr);
 void pb_blocks_free_all(struct pb_balloon *b);
+void pb_block_account(struct pb_balloon *b, struct page *page, long pages);
 void pb_limbo_add(struct pb_balloon *b, struct list_head *limbo, struct page *page,
 		  unsigned int order);
 void pb_limbo_kick(struct pb_balloon *b);

@@ -94,6 +94,21 @@ void pb_held_add(struct pb_balloon *b, unsigned int order, long pages)
 }
 
 /**
+ * pb_block_account() - the guest's own books of a block, or a page, that the core does not list
+ * @b: the balloon
+ * @page: it
+ * @pages: how many pages of it go to the host, or come back when negative
+ *
+ * MemTotal is without them where they do not come back on demand.
+ */
+void pb_block_account(struct pb_balloon *b, struct page *page, long pages)
+{
+	if (b->adjust)
+		adjust_managed_page_count(page, -pages);
+	pb_node_count(page, pages);
+}
+
+/**
  * pb_limbo_add() - put away a block that the device may still have
  * @b: the balloon
  * @limbo: @b->leaving if the device was told that it loses the block, else @b->limbo
@@ -305,8 +320,7 @@ static void pb_batch_hold(struct pb_balloon *b, enum pb_way way, struct pb_batch
 	struct page *page;
 
 	list_for_each_entry(page, &batch->blocks, lru)
-		if (b->adjust)
-			adjust_managed_page_count(page, -(1L << pb_block_order(page)));
+		pb_block_account(b, page, 1L << pb_block_order(page));
 	spin_lock(&b->lock);
 	list_for_each_entry(page, &batch->blocks, lru)
 		pb_held_add(b, pb_block_order(page), 1L << pb_block_order(page));
@@ -494,8 +508,7 @@ static void pb_blocks_release(struct pb_balloon *b, struct list_head *batch)
 
 	list_for_each_entry_safe(page, next, batch, lru) {
 		list_del(&page->lru);
-		if (b->adjust)
-			adjust_managed_page_count(page, 1L << pb_block_order(page));
+		pb_block_account(b, page, -(1L << pb_block_order(page)));
 		pb_block_free(page);
 		/* With init_on_free it is cleared now. */
 		cond_resched();
@@ -552,8 +565,7 @@ static void pb_blocks_leave(struct pb_balloon *b, struct list_head *batch)
 
 	list_for_each_entry_safe(page, next, batch, lru) {
 		list_del(&page->lru);
-		if (b->adjust)
-			adjust_managed_page_count(page, 1L << pb_block_order(page));
+		pb_block_account(b, page, -(1L << pb_block_order(page)));
 		pb_limbo_add(b, &b->leaving, page, pb_block_order(page));
 	}
 	/* It may have done so since the last look. */

@@ -156,8 +156,7 @@ static void pb_pages_keep(struct pb_balloon *b, struct list_head *pages, unsigne
 	list_for_each_entry(page, pages, lru) {
 		pb_page_set_offline(page);
 		set_page_private(page, 0);
-		if (b->adjust)
-			adjust_managed_page_count(page, -1);
+		pb_block_account(b, page, 1);
 	}
 	spin_lock(&b->lock);
 	list_splice(pages, &b->blocks[PB_WAY_INFLATE]);

@@ -114,6 +114,17 @@ static inline int pb_find_vqs(struct virtio_device *vdev, unsigned int nr, struc
 #define pb_info_set_adjust(info, adjust) ((void)(adjust))
 #endif
 
+/* Count a block in meminfo and vmstat, as the core counts the pages that it lists. */
+static inline void pb_node_count(struct page *page, long pages)
+{
+#ifdef PB_HAVE_BALLOON_NODE
+	mod_node_page_state(page_pgdat(page), NR_BALLOON_PAGES, pages);
+#endif
+#if defined(CONFIG_MEMORY_BALLOON) || defined(CONFIG_BALLOON)
+	count_vm_events(pages > 0 ? BALLOON_INFLATE : BALLOON_DEFLATE, abs(pages));
+#endif
+}
+
 /* A page that is isolated is in no list, so the older one does the same to it. */
 #if !defined(PB_HAVE_BALLOON_H) && !defined(PB_HAVE_BALLOON_FINALIZE)
 #define balloon_page_finalize(page) balloon_page_delete(page)

@@ -17,5 +17,5 @@ pb-probes += $(call pb-has,mmzone.h,^[[:space:]]+PGSTEAL_KSWAPD\>,PGSTEAL_NODE)
 pb-probes += $(call pb-has,shrinker.h,shrinker_alloc\>,SHRINKER_ALLOC)
 # 7.2: a report of free pages may be shorter than the core's own limit.
 pb-probes += $(call pb-has,page_reporting.h,^[[:space:]]+unsigned int capacity;,REPORTING_CAPACITY)
-# 7.0: ballooned pages are counted per node.
+# After 6.12: ballooned pages are counted per node.
 pb-probes += $(call pb-has,mmzone.h,^[[:space:]]+NR_BALLOON_PAGES\>,BALLOON_NODE)
