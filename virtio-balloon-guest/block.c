@@ -692,6 +692,8 @@ void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long 
 		pb_queue_release(b, &b->report);
 	if (inflate)
 		pb_queue_release(b, &b->inflate);
+	/* What is missing is made up for when the memory has gone, or stays; see pressure.c. */
+	pb_update_actual(b);
 }
 
 /**
