@@ -10,6 +10,12 @@
  *   pswpin		swapped pages are wanted back
  *   workingset_refault	so are pages of files that were dropped a moment ago
  *   pgmajfault		faults that wait for a disk; starting programs does that too
+ * All but the first are also what a group of processes does that has come to its own limit, however
+ * much the guest has free: they only count while the guest has not much more free than what it
+ * always keeps so. Free, and not available: pages of files are available, and who reads more of
+ * them than there is room for waits for memory all the time. Whoever reclaims by himself within a
+ * group does not count as a stall in the kernel's books.
+ *
  * Their rates are looked at ten times a second while the balloon grows or little memory is left,
  * and otherwise once a second, and then only while there is something that could be given back. In
  * a second a program can use more than the headroom, of which half is meant to be left when memory
@@ -91,6 +97,33 @@ static unsigned long pb_rate(unsigned long now, unsigned long then, unsigned lon
 	return (long)(now - then) > 0 ? mult_frac(now - then, (unsigned long)HZ, ticks) : 0;
 }
 
+/* Pages that are free in the zones from @first up to before @end, beyond what is always kept so. */
+static unsigned long pb_zones_free(int first, int end)
+{
+	unsigned long nr = 0, free, high;
+	struct zone *zone;
+	int node, i;
+
+	for_each_online_node(node)
+		for (i = first; i < end; i++) {
+			zone = &NODE_DATA(node)->node_zones[i];
+			free = zone_page_state(zone, NR_FREE_PAGES);
+			high = high_wmark_pages(zone);
+			nr += free - min(free, high);
+		}
+	return nr;
+}
+
+/* Is so little free that the guest as a whole may be what waits for memory? */
+static bool pb_pressure_is_tight(struct pb_balloon *b)
+{
+	struct pb_memory memory;
+
+	pb_memory_read(b, &memory);
+	return pb_zones_free(0, MAX_NR_ZONES) + (memory.soon >> PAGE_SHIFT) <
+	       pb_floor_headroom(memory.total) >> PAGE_SHIFT;
+}
+
 /* Is the guest short of memory? Looks again when the last look is a tick old. */
 static enum pb_look pb_pressure_look(struct pb_balloon *b)
 {
@@ -113,8 +146,9 @@ static enum pb_look pb_pressure_look(struct pb_balloon *b)
 	majors = pb_rate(now.majors, b->rates.majors, ticks);
 	b->rates = now;
 	b->look = PB_LOOK_QUIET;
-	if (stalls > PB_STALLS_MAX || swapins > PB_SWAPINS_MAX || refaults > PB_REFAULTS_MAX ||
-	    majors > PB_MAJORS_MAX)
+	if (stalls > PB_STALLS_MAX ||
+	    ((swapins > PB_SWAPINS_MAX || refaults > PB_REFAULTS_MAX || majors > PB_MAJORS_MAX) &&
+	     pb_pressure_is_tight(b)))
 		b->look = stale ? PB_LOOK_BEGUN : PB_LOOK_PRESSURE;
 	if (b->look == PB_LOOK_PRESSURE) {
 		pb_count(b, PB_COUNT_BRAKE_EVENTS, 1);
@@ -187,26 +221,16 @@ unsigned long pb_pressure_room(struct pb_balloon *b, enum pb_stop *why)
 	return 0;
 }
 
-/* Pages that are free where the kernel allocates for itself, and whether there are others. */
-static unsigned long pb_kernel_free(bool *others)
+/* Are there zones that the kernel does not allocate from for itself? */
+static bool pb_has_movable(void)
 {
-	unsigned long nr = 0, free, high;
-	struct zone *zone;
 	int node, i;
 
-	*others = false;
 	for_each_online_node(node)
-		for (i = 0; i < MAX_NR_ZONES; i++) {
-			zone = &NODE_DATA(node)->node_zones[i];
-			if (i >= ZONE_MOVABLE) {
-				*others |= managed_zone(zone);
-				continue;
-			}
-			free = zone_page_state(zone, NR_FREE_PAGES);
-			high = high_wmark_pages(zone);
-			nr += free - min(free, high);
-		}
-	return nr;
+		for (i = ZONE_MOVABLE; i < MAX_NR_ZONES; i++)
+			if (managed_zone(&NODE_DATA(node)->node_zones[i]))
+				return true;
+	return false;
 }
 
 /**
@@ -223,11 +247,10 @@ unsigned long pb_pressure_blocks(struct pb_balloon *b)
 {
 	struct pb_memory memory;
 	unsigned long free, keep;
-	bool others;
 
-	free = pb_kernel_free(&others);
-	if (!others)
+	if (!pb_has_movable())
 		return ULONG_MAX;
+	free = pb_zones_free(0, ZONE_MOVABLE);
 	pb_memory_read(b, &memory);
 	keep = pb_floor_headroom(memory.total) >> PAGE_SHIFT;
 	return free - min(free, keep);
