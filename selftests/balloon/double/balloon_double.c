@@ -93,6 +93,10 @@ module_param(held, ulong, 0444);	/* buffers that were taken and wait to be ackno
 static int ack;
 static int mute = -1;		/* this queue alone is never acknowledged */
 static int inflate_acks = -1;	/* so many buffers of the inflate queue are still acknowledged; -1: all */
+static unsigned int pfns_limit;	/* a buffer with more PFNs is refused, as its queue is from then on; 0: no limit */
+module_param(pfns_limit, uint, 0444);
+static unsigned long oversized;	/* of those */
+module_param(oversized, ulong, 0444);
 static bool hides_id;		/* as QEMU does: what reads the configuration once an answer has begun finds STOP */
 module_param(hides_id, bool, 0644);
 static u32 asked_id;
@@ -220,6 +224,11 @@ static void take_pfns(struct ring *r, const struct vring_desc *d)
 	const __le32 *pfns = phys_to_virt(le64_to_cpu((__force __le64)d->addr));
 	unsigned int i, n = d->len / sizeof(*pfns);
 
+	if (pfns_limit && n > pfns_limit) {
+		oversized++;
+		mute = r->kind;
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		if (r->kind == INFLATE)
 			mark(le32_to_cpu(pfns[i]));
