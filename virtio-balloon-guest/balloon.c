@@ -22,6 +22,7 @@
  *   claim of inflate, report, deflate	one buffer each with the device, in this order
  *     look_lock, config_lock			mutexes, nothing within
  *       lock, hint_lock, stop_lock		spinlocks, nothing within
+ *       nice_lock				a spinlock, within it the scheduler's
  *
  * The lock of the core's list of pages (balloon_dev_info) is taken within a claim and holds
  * nothing.

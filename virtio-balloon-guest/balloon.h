@@ -120,6 +120,8 @@ struct pb_rates {
  * @paused: the system is about to sleep: the size stays
  * @resize: moves the balloon towards the target
  * @changed: what @resize goes by may be another since it has looked
+ * @nice_lock: protects @nicer
+ * @nicer: runs @resize, and lets others go first
  * @config_lock: what is written as actual is what is held then
  * @target: in pages, as last read; only @resize writes
  * @achieved: held when that last came to rest; only @resize writes
@@ -193,6 +195,8 @@ struct pb_balloon {
 
 	struct delayed_work resize;
 	bool changed;
+	spinlock_t nice_lock;		/* protects nicer */
+	struct task_struct *nicer;
 	struct mutex config_lock;	/* protects what is written as actual */
 	unsigned long target;
 	unsigned long achieved;

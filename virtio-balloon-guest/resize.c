@@ -7,6 +7,8 @@
  * is nothing to do until something changes, the work ends; when the target cannot be reached, it
  * comes again after a while that doubles.
  */
+#include <linux/sched.h>
+
 #include "balloon.h"
 #include "trace.h"
 
@@ -14,6 +16,12 @@
 #define PB_PROGRESS_PAGES	(SZ_1M >> PAGE_SHIFT)
 /* How long the host's idea of the size may be behind. Each word to it costs a guest an exit. */
 #define PB_ACTUAL_TICKS		(HZ / 50)
+/*
+ * Where the allocator clears what is taken, growing is work for a CPU, a tenth of a second and more
+ * for a GiB. A program that wants the same CPU gets thirty times as much of it. Only in a guest
+ * without an idle CPU does that take longer, seconds for a GiB.
+ */
+#define PB_NICE			15
 /* Above this delay a target counts as unreachable, and is worth a line in the log. */
 #define PB_SAY_MS		1000
 
@@ -69,6 +77,15 @@ static void pb_resize_later(struct pb_balloon *b, unsigned int ms)
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
+/* Who needs memory may have to wait for a queue, and so for what is being cleared to be whole. */
+static void pb_resize_hurry(struct pb_balloon *b)
+{
+	spin_lock(&b->nice_lock);
+	if (b->nicer)
+		set_user_nice(b->nicer, 0);
+	spin_unlock(&b->nice_lock);
+}
+
 /**
  * pb_give_back() - return pages to the guest although the host wants them
  * @b: the balloon
@@ -85,6 +102,7 @@ unsigned long pb_give_back(struct pb_balloon *b, unsigned long nr, enum pb_count
 {
 	unsigned long prepared = pb_blocks_unprepare(b), given = prepared, got;
 
+	pb_resize_hurry(b);
 	while (given < nr) {
 		got = pb_blocks_deflate(b, PB_WAY_REPORT, nr - given, PB_A_SECOND);
 		if (!got)
@@ -210,9 +228,23 @@ static void pb_resize_rest(struct pb_balloon *b, enum pb_stop why)
 	pb_pressure_watch(b);
 }
 
+/*
+ * Let others go first, or no longer. Not for a batch alone: what has been owed to others is
+ * forgotten with the niceness.
+ */
+static void pb_resize_be_nice(struct pb_balloon *b, int nice, bool others_first)
+{
+	spin_lock(&b->nice_lock);
+	b->nicer = others_first ? current : NULL;
+	if (task_nice(current) != nice)
+		set_user_nice(current, nice);
+	spin_unlock(&b->nice_lock);
+}
+
 static void pb_resize_work(struct work_struct *work)
 {
 	struct pb_balloon *b = container_of(to_delayed_work(work), struct pb_balloon, resize);
+	int nice = task_nice(current);
 	enum pb_stop why = PB_STOP_NONE;
 	unsigned long held, got, told = jiffies;
 
@@ -229,8 +261,11 @@ static void pb_resize_work(struct work_struct *work)
 		}
 		if (held > b->target) {
 			WRITE_ONCE(b->why, PB_STOP_NONE);
+			pb_resize_be_nice(b, nice, false);
 			got = pb_resize_down(b, held - b->target);
 		} else {
+			if (want_init_on_alloc(0) && nice < PB_NICE)
+				pb_resize_be_nice(b, PB_NICE, true);
 			got = pb_resize_up(b, b->target - held, &why);
 		}
 		if (time_after(jiffies, told + PB_ACTUAL_TICKS)) {
@@ -246,6 +281,8 @@ static void pb_resize_work(struct work_struct *work)
 			why = PB_STOP_DEVICE;
 		cond_resched();
 	} while (got && why == PB_STOP_NONE && !READ_ONCE(b->stop));
+	/* The thread is not ours. */
+	pb_resize_be_nice(b, nice, false);
 	pb_update_actual(b);
 	if (!READ_ONCE(b->stop))
 		pb_resize_rest(b, why);
@@ -261,4 +298,5 @@ void pb_resize_init(struct pb_balloon *b)
 	b->backoff.min_ms = PB_BACKOFF_MIN_MS;
 	b->backoff.max_ms = PB_BACKOFF_MAX_MS;
 	mutex_init(&b->config_lock);
+	spin_lock_init(&b->nice_lock);
 }
