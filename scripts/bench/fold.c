@@ -57,7 +57,8 @@
 #define GUEST_PAGES_MAX	(256UL << 8)
 #define REQUESTS_MAX	(1 << 17)
 #define REQUESTS_ALONE	4000
-#define REQUEST_NS	1000000
+/* No multiple of a tick */
+#define REQUEST_NS	1100000LL
 #define REQUEST_READS	16
 #define REQUEST_WRITES	2
 #define HOT_PAGES	256
@@ -402,6 +403,7 @@ struct guest {
 /* What a guest under load tells of its requests. */
 struct load {
 	volatile size_t nr;
+	volatile long long slot_ns;
 	float us[REQUESTS_MAX];
 };
 
@@ -453,28 +455,33 @@ static uint64_t random_next(void)
 	return x ^= x << 17;
 }
 
+static struct timespec as_timespec(long long ns)
+{
+	return (struct timespec) { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
 /*
- * Requests come at fixed times, whether the one before is done or not: each reads a word of some pages of
- * all that the guest has and writes one of few. What one takes counts from when it came.
+ * Requests come whether the one before is done or not: each reads a word of some pages of all that the guest
+ * has and writes one of few. What one takes counts from when it came, which is anywhere in the first half of a
+ * slot of time: at fixed times all would come in one and the same moment of the kernel's ticks.
  */
 static void guest_serve(struct guest *g, uint64_t **at)
 {
+	long long slot_ns = clock_ns(CLOCK_MONOTONIC), due_ns;
 	struct timespec due;
 	int i;
 
-	clock_gettime(CLOCK_MONOTONIC, &due);
 	while (load->nr < REQUESTS_MAX) {
-		due.tv_nsec += REQUEST_NS;
-		if (due.tv_nsec >= 1000000000) {
-			due.tv_nsec -= 1000000000;
-			due.tv_sec++;
-		}
+		slot_ns += REQUEST_NS;
+		due_ns = slot_ns + random_next() % (REQUEST_NS / 2);
+		due = as_timespec(due_ns);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 		for (i = 0; i < REQUEST_READS; i++)
 			*(volatile uint64_t *)at[random_next() % g->present];
 		for (i = 0; i < REQUEST_WRITES; i++)
 			(*(volatile uint64_t *)at[random_next() % HOT_PAGES])++;
-		load->us[load->nr] = (clock_ns(CLOCK_MONOTONIC) - due.tv_sec * 1e9 - due.tv_nsec) / 1e3;
+		load->us[load->nr] = (clock_ns(CLOCK_MONOTONIC) - due_ns) / 1e3;
+		load->slot_ns = slot_ns;
 		load->nr++;
 	}
 }
@@ -913,10 +920,21 @@ static void load_rows(const char *when, size_t first, size_t end)
 	row(what, "us", us[n - 1]);
 }
 
+/* What we do goes before all else, so it is done in that half of a slot in which no request comes. */
+static void load_tick(void)
+{
+	long long now = clock_ns(CLOCK_MONOTONIC), at = now - now % REQUEST_NS;
+	struct timespec when;
+
+	at += (load->slot_ns + REQUEST_NS * 3 / 4) % REQUEST_NS;
+	when = as_timespec(at > now ? at : at + REQUEST_NS);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
+}
+
 static void load_wait(size_t nr)
 {
 	while (load->nr < nr)
-		tick();
+		load_tick();
 }
 
 /* Requests while nobody folds, and while there is something to fold. */
@@ -931,9 +949,11 @@ static void measure_load(void)
 	if (!engine->ksm)
 		holds_begin();
 	start();
+	/* Nor is it the engine's what the one waited for that came meanwhile. */
+	load_wait(load->nr + 2);
 	first = load->nr;
 	while ((now = saved()) < goal && load->nr < REQUESTS_MAX)
-		tick();
+		load_tick();
 	/* The first ones find what only just came up. */
 	load_rows("_alone", alone / 2, alone);
 	load_rows("", first, load->nr);
