@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <uapi/linux/sched/types.h>
 
 #include "cputime.h"
 #include "fault.h"
@@ -36,6 +37,8 @@
 /* What folding a page is taken to cost before it was measured. */
 #define PF_NS_PER_PAGE		20000
 #define PF_SCAN_NICE		5
+/* Longer than what anybody has who did not ask for more, and no longer than may be asked for. */
+#define PF_SCAN_SLICE_NS	(50 * NSEC_PER_MSEC)
 /* A thread looks at the queue this often even while every VM rests. */
 #define PF_REST_MAX_NS		NSEC_PER_SEC
 /* The hint table serves no VM with fewer pages than this. */
@@ -583,6 +586,25 @@ static u64 pf_worker_step(struct pf_worker *worker)
 	return 0;
 }
 
+/*
+ * Whoever wakes goes before the scan, and the scan before nobody who runs. From 6.6 on a task that
+ * got the CPU may use up its slice, and only a tick ends that: for milliseconds nobody who wakes
+ * preempts it. From 6.12 on it is ended by who has a shorter slice. What the scan gets of the CPU
+ * is up to its nice value.
+ */
+static void pf_worker_give_way(void)
+{
+	const struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_BATCH,
+		.sched_nice = PF_SCAN_NICE,
+		.sched_runtime = PF_SCAN_SLICE_NS,
+	};
+
+	/* It fails for attributes that do not fit each other, and these do. */
+	WARN_ON_ONCE(sched_setattr_nocheck(current, &attr));
+}
+
 static int pf_worker_run(void *data)
 {
 	struct pf_worker *worker = data;
@@ -591,7 +613,7 @@ static int pf_worker_run(void *data)
 	/* From pf_scan_stop(): ends a wait for a lock of a VM. */
 	allow_kernel_signal(SIGKILL);
 	complete(&worker->ready);
-	set_user_nice(current, PF_SCAN_NICE);
+	pf_worker_give_way();
 	pf_worker_set_percent(worker);
 	while (!kthread_should_stop()) {
 		int kicks = atomic_read(&pf_scan_kicks);

@@ -2,10 +2,13 @@
 /*
  * budget.c: how much CPU scanning takes, how turns are shared, and how long a lock is held.
  */
+#define _GNU_SOURCE
 #include "pf.h"
 
 #include <ctype.h>
 #include <dirent.h>
+#include <sched.h>
+#include <sys/syscall.h>
 
 #define SMALL 256
 #define LARGE 16384
@@ -331,7 +334,46 @@ static void lock_hold(void)
 	      "the knob goes from 50 us to a second, the 90th percentile from %d to %d us", small, large);
 }
 
+/* As the kernel has it; the C library of today has no name for it. */
+struct attributes {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+static struct attributes attributes_of(pid_t pid)
+{
+	struct attributes attr;
+
+	REQUIRE(syscall(SYS_sched_getattr, pid, &attr, sizeof(attr), 0) == 0, "%d: %s", pid, strerror(errno));
+	return attr;
+}
+
+/* Whoever wakes goes before a scan thread: those have slices longer than ours, where slices are told. */
+static void gives_way(void)
+{
+	struct attributes ours = attributes_of(0), theirs;
+	size_t i;
+
+	pf_set("threads", 2);
+	pf_run(1);
+	find_threads();
+	for (i = 0; i < nr_threads; i++) {
+		theirs = attributes_of(threads[i]);
+		CHECK(theirs.policy == SCHED_BATCH, "policy %u", theirs.policy);
+		CHECK(theirs.nice == 5, "nice %d", theirs.nice);
+		CHECK(!ours.runtime || theirs.runtime > ours.runtime, "slices of %llu and %llu ns",
+		      (unsigned long long)theirs.runtime, (unsigned long long)ours.runtime);
+	}
+}
+
 static const struct pf_test tests[] = {
+	{ "gives_way", gives_way },
 	{ "percent", percent },
 	{ "accounts", accounts },
 	{ "automatic", automatic },
