@@ -41,6 +41,8 @@ static int pf_pair_cmp(const void *a, const void *b)
 	const struct pf_place *x = &((const struct pf_pair *)a)->place;
 	const struct pf_place *y = &((const struct pf_pair *)b)->place;
 
+	/* sort() itself takes no breaks. */
+	cond_resched();
 	if (x->vm != y->vm)
 		return x->vm < y->vm ? -1 : 1;
 	return x->page < y->page ? -1 : x->page > y->page;

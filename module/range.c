@@ -27,7 +27,9 @@
  */
 #define PF_DRAIN_PASSES	16
 /* Pages after which others may run: each takes a microsecond at the most. */
-#define PF_MATCH_RESCHED	16
+#define PF_MATCH_RESCHED	8
+/* The same, where each takes a tenth of that. */
+#define PF_HOLD_RESCHED	64
 
 static void pf_range_put(struct pf_worker *worker)
 {
@@ -112,6 +114,8 @@ static unsigned int pf_range_hold_all(struct pf_worker *worker, struct pf_vm *vm
 
 		worker->page[i] = NULL;
 		worker->spare[i] = NULL;
+		if (i % PF_HOLD_RESCHED == 0)
+			cond_resched();
 		if (!page)
 			continue;
 		look->count[PF_STAT_SCANNED]++;
@@ -344,6 +348,7 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 		struct page *frame = pf_snapshot_page(snap, i);
 
 		pf_hint_frame(pf_store_key(vm->domain_id, frame), frame);
+		cond_resched();
 	}
 	for (i = 0; i < snap->nr; i++) {
 		worker->target[i] = NULL;

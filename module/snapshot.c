@@ -12,6 +12,9 @@
 #include "mmlock.h"
 #include "snapshot.h"
 
+/* Pages after which others may run. */
+#define PF_SNAPSHOT_PIECE	64U
+
 static bool pf_snapshot_invalidate(struct mmu_interval_notifier *watch,
 				   const struct mmu_notifier_range *range, unsigned long seq)
 {
@@ -57,26 +60,61 @@ static void pf_snapshot_see_hinted(struct pf_snapshot *snap)
 }
 
 /* With the mmap lock held, and the watch in place. */
-static int pf_snapshot_read(struct pf_snapshot *snap, unsigned long start, unsigned int nr)
+static int pf_snapshot_walk(struct pf_snapshot *snap, unsigned int first, unsigned int nr)
 {
+	unsigned long start = snap->start + first * PAGE_SIZE;
 	struct hmm_range range = {
 		.notifier = &snap->watch,
+		.notifier_seq = snap->seq,
 		.start = start,
-		.end = start + (unsigned long)nr * PAGE_SIZE,
-		.hmm_pfns = snap->pfn,
+		.end = start + nr * PAGE_SIZE,
+		.hmm_pfns = snap->pfn + first,
 	};
 	int err;
 
-	memset(snap->pfn, 0, nr * sizeof(snap->pfn[0]));
-	range.notifier_seq = snap->seq;
+	memset_l(range.hmm_pfns, 0, nr);
 	err = hmm_range_fault(&range);
-	if (err)
-		return err == -EBUSY ? -EAGAIN : err;
+	return err == -EBUSY ? -EAGAIN : err;
+}
+
+/*
+ * Read it piece by piece, between which others may run, without the lock: the watch tells whether
+ * it is one picture.
+ */
+static int pf_snapshot_read(struct pf_snapshot *snap, struct mm_struct *mm,
+			    int (*lock)(struct mm_struct *mm))
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < snap->nr; i += PF_SNAPSHOT_PIECE) {
+		err = lock(mm);
+		if (err)
+			return err;
+		err = pf_snapshot_walk(snap, i, min(snap->nr - i, PF_SNAPSHOT_PIECE));
+		mmap_read_unlock(mm);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Watch the range from now on; the caller reads it, and lets go of the watch if that fails. */
+static void pf_snapshot_begin(struct pf_snapshot *snap, unsigned long start, unsigned int nr)
+{
 	snap->start = start;
 	snap->nr = nr;
-	if (IS_ENABLED(CONFIG_NUMA_BALANCING))
+	snap->seq = mmu_interval_read_begin(&snap->watch);
+}
+
+static int pf_snapshot_end(struct pf_snapshot *snap, int err)
+{
+	if (err)
+		mmu_interval_notifier_remove(&snap->watch);
+	else if (IS_ENABLED(CONFIG_NUMA_BALANCING))
 		pf_snapshot_see_hinted(snap);
-	return 0;
+	return err;
 }
 
 /**
@@ -107,15 +145,8 @@ int pf_snapshot_take_by(struct pf_snapshot *snap, struct mm_struct *mm, unsigned
 	if (err)
 		return err;
 
-	snap->seq = mmu_interval_read_begin(&snap->watch);
-	err = lock(mm);
-	if (!err) {
-		err = pf_snapshot_read(snap, start, nr);
-		mmap_read_unlock(mm);
-	}
-	if (err)
-		mmu_interval_notifier_remove(&snap->watch);
-	return err;
+	pf_snapshot_begin(snap, start, nr);
+	return pf_snapshot_end(snap, pf_snapshot_read(snap, mm, lock));
 }
 
 /**
@@ -159,11 +190,8 @@ int pf_snapshot_take_locked(struct pf_snapshot *snap, struct mm_struct *mm, unsi
 						  (unsigned long)nr * PAGE_SIZE, &pf_snapshot_ops);
 	if (err)
 		return err;
-	snap->seq = mmu_interval_read_begin(&snap->watch);
-	err = pf_snapshot_read(snap, start, nr);
-	if (err)
-		mmu_interval_notifier_remove(&snap->watch);
-	return err;
+	pf_snapshot_begin(snap, start, nr);
+	return pf_snapshot_end(snap, pf_snapshot_walk(snap, 0, nr));
 }
 
 /**
