@@ -79,8 +79,11 @@ static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
 	if (skipped)
 		pf_region_wake(vm, fold->start);
 	ns = div_u64(fold->hold_ns, targets);
-	/* What was refused at once took no time, and says nothing of what folding takes. */
-	if (fold->tried)
+	/*
+	 * What was refused at once took no time, and to split a huge page takes a lot: that says
+	 * nothing of what folding takes.
+	 */
+	if (fold->tried && !fold->splits)
 		worker->ns_per_page = (worker->ns_per_page * 7 + ns) / 8;
 	trace_pagefold_fold(vm->pid, hweight64(frames), hweight64(zeros), skipped, fold->hold_ns);
 	return hweight64(frames) + hweight64(zeros);

@@ -325,6 +325,7 @@ static int pf_fold_find_unfit(struct pf_fold *fold, struct vm_area_struct *vma)
 	unsigned int i;
 	int err;
 
+	fold->splits = false;
 	bitmap_zero(fold->ksm, PF_FOLD_MAX);
 	if (!(vma->vm_flags & VM_MERGEABLE) && !fold->huge)
 		return 0;
@@ -337,7 +338,7 @@ static int pf_fold_find_unfit(struct pf_fold *fold, struct vm_area_struct *vma)
 		if (page && folio_test_ksm(page_folio(page)))
 			__set_bit(i, fold->ksm);
 		if (page && pf_snapshot_huge(&fold->snap, i)) {
-			fold->split = true;
+			fold->splits = true;
 			locked |= folio_test_locked(page_folio(page));
 		}
 	}
@@ -400,6 +401,20 @@ static void pf_fold_run(struct pf_fold *fold, unsigned int first, unsigned int e
 	migrate_vma_finalize(&migrate);
 }
 
+/*
+ * Fold the first page of a range that a huge page maps: to split that takes the core longer than a
+ * batch, so the others come with the next one. If it cannot be split they are not asked for one by
+ * one.
+ */
+static void pf_fold_split(struct pf_fold *fold)
+{
+	fold->split = true;
+	pf_fold_all_skip(fold, PF_SKIP_BUSY);
+	pf_fold_run(fold, 0, 1);
+	if (fold->result[0] != PF_SKIP_BUSY)
+		fold->nr = 1;
+}
+
 static void pf_fold_locked(struct pf_fold *fold)
 {
 	unsigned long end = fold->start + fold->nr * PAGE_SIZE;
@@ -423,9 +438,13 @@ static void pf_fold_locked(struct pf_fold *fold)
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}
-	pf_fold_all_skip(fold, PF_SKIP_KSM);
 	fold->vma = vma;
 	fold->tried = true;
+	if (fold->splits && !test_bit(0, fold->ksm)) {
+		pf_fold_split(fold);
+		return;
+	}
+	pf_fold_all_skip(fold, PF_SKIP_KSM);
 	for_each_clear_bitrange(first, last, fold->ksm, fold->nr)
 		pf_fold_run(fold, first, last);
 }

@@ -20,9 +20,11 @@
  * @mm: whose pages; the caller holds a reference on its users, and none on the pages with a target
  * @policy: what may be folded there
  * @start: address of the first page
- * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end
+ * @nr: pages in the range, 1..PF_FOLD_MAX, not across a region's end; afterwards how many of them
+ *	were dealt with, at least one
  * @huge: whether a huge page may be among them, which has to be split
  * @split: set when one was among those that were stabilised
+ * @splits: one is in the range
  * @tried: says afterwards whether any were to be stabilised, or all were refused before
  * @hasty: whether to give up when the mmap lock is not to be had soon
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
@@ -49,6 +51,7 @@ struct pf_fold {
 	unsigned int nr;
 	bool huge;
 	bool split;
+	bool splits;
 	bool tried;
 	bool hasty;
 	struct page **target;
