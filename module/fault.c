@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Fault points: see fault.h. Debug build only. */
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/kernel.h>
+#include <linux/sched/signal.h>
 
 #include "fault.h"
 #include "fault_knobs.h"
@@ -24,6 +26,8 @@ const char * const pf_fault_names[PF_NR_FAULT_SITES] = {
 	[PF_FAULT_SNAPSHOT] = "snapshot",
 	[PF_FAULT_PEER] = "peer",
 	[PF_FAULT_LATE_WRITE] = "late_write",
+	[PF_FAULT_HINTS_HOLD] = "hints_hold",
+	[PF_FAULT_FRAME_HOLD] = "frame_hold",
 };
 
 unsigned long pf_fault_sites;
@@ -45,4 +49,21 @@ bool pf_fault(enum pf_fault_site site)
 		return false;
 	atomic64_inc(&pf_fault_hits);
 	return true;
+}
+
+/**
+ * pf_fault_hold() - wait here while nothing but this site is chosen
+ * @site: which one it is
+ *
+ * A test sees then who waits for whom.
+ *
+ * Context: sleeps, until a fatal signal at the longest.
+ */
+void pf_fault_hold(enum pf_fault_site site)
+{
+	if (READ_ONCE(pf_fault_sites) != BIT(site))
+		return;
+	atomic64_inc(&pf_fault_hits);
+	while (READ_ONCE(pf_fault_sites) == BIT(site) && !signal_pending(current))
+		usleep_range(1000, 2000);
 }

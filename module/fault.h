@@ -29,15 +29,22 @@ enum pf_fault_site {
 	PF_FAULT_SNAPSHOT,	/* room to unfold in */
 	PF_FAULT_PEER,		/* the lock of a VM that has the other page of a pair */
 	PF_FAULT_LATE_WRITE,	/* a page to be still what it was when its key was worked out */
+	PF_FAULT_HINTS_HOLD,	/* nothing fails here: whoever resizes the hint table waits */
+	PF_FAULT_FRAME_HOLD,	/* the same for the table of frames */
 	PF_NR_FAULT_SITES,
 };
 
 #ifdef PF_DEBUG
 bool pf_fault(enum pf_fault_site site);
+void pf_fault_hold(enum pf_fault_site site);
 #else
 static inline bool pf_fault(enum pf_fault_site site)
 {
 	return false;
+}
+
+static inline void pf_fault_hold(enum pf_fault_site site)
+{
 }
 #endif
 

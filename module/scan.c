@@ -151,6 +151,7 @@ static int pf_hints_resize(u64 pages)
 		return 0;
 	if (!pf_hints_may_take(want))
 		return -ENOMEM;
+	pf_fault_hold(PF_FAULT_HINTS_HOLD);
 	err = pf_hint_table_resize(&pf_hints, want, pages);
 	/* Whoever rests is looked at, to leave his hints in the new table. */
 	if (!err)

@@ -282,9 +282,11 @@ static void pf_store_reap_later(void)
 /* Begin to move the frames to a table of the size that fits them. */
 static void pf_store_resize(u32 nr_buckets)
 {
-	struct hlist_head *bucket = pf_fault(PF_FAULT_FRAME_TABLE) ? NULL :
-		kvcalloc(nr_buckets, sizeof(*bucket), PF_BUCKET_GFP);
+	struct hlist_head *bucket;
 
+	pf_fault_hold(PF_FAULT_FRAME_HOLD);
+	bucket = pf_fault(PF_FAULT_FRAME_TABLE) ? NULL :
+		kvcalloc(nr_buckets, sizeof(*bucket), PF_BUCKET_GFP);
 	if (!bucket)
 		return;
 	down_write(&pf_store_lock);

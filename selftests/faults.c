@@ -88,7 +88,8 @@ static void every_site(int every)
 	/* Sampling takes memory too. */
 	pf_set("wss_period_ms", 30000);
 	while ((site = strsep(&rest, "\n "))) {
-		if (!*site || !strcmp(site, "none"))
+		/* Where somebody is held nothing fails, see scan_held(). */
+		if (!*site || !strcmp(site, "none") || strstr(site, "_hold"))
 			continue;
 		count++;
 		try_until_hit(site, every);
@@ -204,12 +205,119 @@ static void late_write(void)
 	}
 }
 
+/*
+ * A frame of pages that were written late lies where its like looks for it, also when no hint leads there: the
+ * table of hints is made anew, smaller than before, when most of what it served is gone, and nobody who is
+ * folded makes another pass.
+ */
+static void late_write_is_filed(void)
+{
+	struct pf_vm vm[4];
+	int i;
+
+	scan_and_hold(HELD, other);
+	for (i = 0; i < 4; i++)
+		pf_vm_start(&vm[i], LATE, PF_PLAIN, unique);
+	REQUIRE(pf_put("debug/fault_site", "late_write") == 0, "late_write");
+	pf_register(vm[0].pid, "");
+	pf_register(vm[1].pid, "");
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == 2 * LATE), "%lld folded", pf_get("folded_pages"));
+	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
+	REQUIRE(pf_put("unregister", "%d", getpid()) == 0, "unregister");
+	pf_register(vm[2].pid, "");
+	pf_register(vm[3].pid, "");
+	REQUIRE(PF_UNTIL(pf_get("folded_pages") == 4 * LATE), "%lld folded", pf_get("folded_pages"));
+	CHECK(pf_get("frames") == LATE, "%lld frames", pf_get("frames"));
+	for (i = 0; i < 4; i++) {
+		CHECK(pf_vm_wrong(&vm[i]) == 0, "content changed");
+		pf_vm_stop(&vm[i]);
+	}
+}
+
+static uint64_t pairs(size_t i)
+{
+	return 1 + i / 2;
+}
+
+/* Two VMs that share nothing, a scan thread for each; somebody waits at @site as soon as one comes by. */
+static void scan_held(struct pf_vm vm[2], const char *site)
+{
+	int i;
+
+	if (!pf_have("debug/fault_sites"))
+		pf_skip("not the debug build");
+	pf_set("threads", 2);
+	for (i = 0; i < 2; i++) {
+		pf_vm_start(&vm[i], PAGES, PF_PLAIN, pairs);
+		pf_register(vm[i].pid, i ? "domain=b" : "domain=a");
+	}
+	REQUIRE(pf_put("debug/fault_site", "%s", site) == 0, "%s", site);
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("debug/fault_hits") > 0), "nobody came by");
+}
+
+static void scan_on(struct pf_vm vm[2])
+{
+	int i;
+
+	CHECK(pf_get("debug/fault_hits") == 1, "%lld at it", pf_get("debug/fault_hits"));
+	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
+	CHECK(PF_UNTIL(pf_get("folded_pages") == 2 * PAGES), "%lld folded", pf_get("folded_pages"));
+	for (i = 0; i < 2; i++) {
+		CHECK(pf_vm_wrong(&vm[i]) == 0, "content changed");
+		pf_vm_stop(&vm[i]);
+	}
+}
+
+/* While one thread makes a larger table of frames the other neither waits for it nor makes one, too. */
+static void frame_tables_come_one_at_a_time(void)
+{
+	struct pf_vm vm[2];
+
+	scan_held(vm, "frame_hold");
+	CHECK(PF_UNTIL(pf_get("vms/%d/folded_pages", vm[0].pid) == PAGES ||
+		       pf_get("vms/%d/folded_pages", vm[1].pid) == PAGES),
+	      "%lld and %lld folded", pf_get("vms/%d/folded_pages", vm[0].pid),
+	      pf_get("vms/%d/folded_pages", vm[1].pid));
+	scan_on(vm);
+}
+
+/* The same where one resizes the table of hints, for a VM that has grown. */
+static void hint_tables_come_one_at_a_time(void)
+{
+	pid_t self = getpid();
+	struct pf_vm vm;
+	char *mem;
+
+	if (!pf_have("debug/fault_sites"))
+		pf_skip("not the debug build");
+	pf_vm_start(&vm, LATE, PF_PLAIN, unique);
+	pf_set("threads", 2);
+	pf_register(self, "");
+	pf_register(vm.pid, "");
+	pf_run(1);
+	REQUIRE(pf_passes(self, 1) && pf_passes(vm.pid, 1), "no passes");
+	REQUIRE(pf_put("debug/fault_site", "hints_hold") == 0, "hints_hold");
+	mem = pf_map(HELD, PF_PLAIN);
+	pf_fill_all(mem, HELD, other);
+	REQUIRE(PF_UNTIL(pf_get("debug/fault_hits") > 0), "nobody came by");
+	CHECK(pf_passes(vm.pid, 2) || pf_passes(self, 2), "the other thread waits");
+	CHECK(pf_get("debug/fault_hits") == 1, "%lld at it", pf_get("debug/fault_hits"));
+	REQUIRE(pf_put("debug/fault_site", "none") == 0, "none");
+	CHECK(pf_passes(vm.pid, 2) && pf_passes(self, 2), "no passes");
+	CHECK(pf_vm_wrong(&vm) + pf_wrong(mem, HELD, other) == 0, "content changed");
+	pf_vm_stop(&vm);
+}
+
 static const struct pf_test tests[] = {
 	{ "each", each },
 	{ "each_second", each_second },
 	{ "each_seventh", each_seventh },
 	{ "peer_is_busy", peer_is_busy },
 	{ "late_write", late_write },
+	{ "late_write_is_filed", late_write_is_filed },
+	{ "frame_tables_come_one_at_a_time", frame_tables_come_one_at_a_time },
+	{ "hint_tables_come_one_at_a_time", hint_tables_come_one_at_a_time },
 };
 
 PF_MAIN(tests)
