@@ -153,16 +153,16 @@ static enum pf_stat pf_swapped_zero(const struct pf_fold *fold, unsigned int i)
 	return zero ? PF_STAT_ZERO_FOLDS : PF_SKIP_CHANGED;
 }
 
-static bool pf_page_equals(struct page *page, struct page *target)
+static bool pf_page_equals(struct page *page, struct page *target, bool wide)
 {
 	void *data = kmap_local_page(page), *frame;
 	bool equal;
 
 	if (target == PF_TARGET_ZERO) {
-		equal = pf_wide_is_zero(data);
+		equal = pf_wide_is_zero_with(wide, data);
 	} else {
 		frame = kmap_local_page(target);
-		equal = pf_wide_equal(data, frame);
+		equal = pf_wide_differ_with(wide, data, frame) == PF_PAGE_LINES;
 		kunmap_local(frame);
 	}
 	kunmap_local(data);
@@ -170,28 +170,44 @@ static bool pf_page_equals(struct page *page, struct page *target)
 }
 
 /*
- * Decide one page of a stabilised run: it is locked, unmapped, and nobody else has a reference.
- * Returns PF_SKIP_NONE if it is to be swapped for its target.
+ * Look at one page of a stabilised run: it is locked, unmapped, and nobody else has a reference.
+ * Returns PF_SKIP_NONE if it is to be swapped for its target where it equals that.
  */
 static enum pf_stat pf_fold_decide(const struct pf_fold *fold, unsigned int i)
 {
 	struct page *page, *target = fold->target[i];
-	enum pf_stat skip;
 
 	if (!(fold->src[i] & MIGRATE_PFN_MIGRATE))
 		return PF_SKIP_BUSY;
 	page = migrate_pfn_to_page(fold->src[i]);
 	if (!page)
 		return target == PF_TARGET_ZERO ? pf_swapped_zero(fold, i) : PF_SKIP_CHANGED;
-	skip = pf_page_skip(page);
-	if (skip != PF_SKIP_NONE)
-		return skip;
-	return pf_page_equals(page, target) ? PF_SKIP_NONE : PF_SKIP_CHANGED;
+	return pf_page_skip(page);
+}
+
+/* Compare the next few of the pages in @left with their targets; takes them out of it. */
+static u64 pf_fold_compare(struct pf_fold *fold, u64 left)
+{
+	bool wide = pf_wide_begin();
+	unsigned int nr;
+
+	for (nr = 0; left && nr < PF_WIDE_PAGES; nr++, left &= left - 1) {
+		unsigned int i = __ffs64(left);
+		struct page *page = migrate_pfn_to_page(fold->src[i]);
+
+		if (pf_page_equals(page, fold->target[i], wide))
+			continue;
+		fold->result[i] = PF_SKIP_CHANGED;
+		fold->swap &= ~BIT_ULL(i);
+	}
+	pf_wide_end(wide);
+	return left;
 }
 
 static void pf_fold_decide_all(struct pf_fold *fold, unsigned int first, unsigned int end)
 {
 	unsigned int i;
+	u64 left;
 
 	fold->swap = 0;
 	for (i = first; i < end; i++) {
@@ -203,6 +219,8 @@ static void pf_fold_decide_all(struct pf_fold *fold, unsigned int first, unsigne
 		fold->result[i] = PF_SKIP_BUSY;
 		fold->swap |= BIT_ULL(i);
 	}
+	for (left = fold->swap; left;)
+		left = pf_fold_compare(fold, left);
 }
 
 /* How many pages from @i on, whose entries were all taken, are to be frames? */

@@ -27,7 +27,7 @@
  */
 #define PF_DRAIN_PASSES	16
 /* Pages after which others may run: each takes a microsecond at the most. */
-#define PF_MATCH_RESCHED	8
+#define PF_MATCH_RESCHED	16
 /* The same, where each takes a tenth of that. */
 #define PF_HOLD_RESCHED	64
 

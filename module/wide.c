@@ -6,7 +6,7 @@
  * most of them before that too: with general registers half of what a fold costs the module. 32
  * bytes at a time take a quarter of the instructions.
  *
- * The registers are ours between kernel_fpu_begin() and kernel_fpu_end(), for one page at a time:
+ * The registers are ours between kernel_fpu_begin() and kernel_fpu_end(), for few pages at a time:
  * meanwhile this CPU is not preempted. Where they may not be used, because the CPU has none, the
  * kernel does not keep them, or something on this CPU has them, the loops of hash.h do the work.
  */
@@ -43,13 +43,29 @@ void __init pf_wide_init(void)
 			cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM, NULL);
 }
 
-/* May the registers be used here? Then they are ours until kernel_fpu_end(). */
-static bool pf_wide_begin(void)
+/**
+ * pf_wide_begin() - have the registers for some pages
+ *
+ * Context: not in a hard interrupt. Does not sleep until pf_wide_end(); nobody else here may have
+ * them meanwhile.
+ * Return: whether they may be used here, for the functions below.
+ */
+bool pf_wide_begin(void)
 {
 	if (!pf_wide_there || !irq_fpu_usable())
 		return false;
 	kernel_fpu_begin();
 	return true;
+}
+
+/**
+ * pf_wide_end() - give the registers back
+ * @wide: what pf_wide_begin() said
+ */
+void pf_wide_end(bool wide)
+{
+	if (wide)
+		kernel_fpu_end();
 }
 
 /* The first byte of the 256 in which two pages differ; PF_PAGE_BYTES if they are equal. */
@@ -133,22 +149,69 @@ static unsigned long pf_avx2_nonzero(const void *data)
 }
 
 /**
+ * pf_wide_differ_with() - compare two pages, all 4096 bytes of them
+ * @wide: what pf_wide_begin() said
+ * @a: a page, aligned to 8 bytes
+ * @b: another
+ *
+ * Return: the first line in which they differ; PF_PAGE_LINES if they are equal.
+ */
+unsigned int pf_wide_differ_with(bool wide, const void *a, const void *b)
+{
+	if (!wide)
+		return pf_page_differ(a, b);
+	return pf_page_differ_from(a, b, pf_avx2_differ(a, b) / PF_LINE_BYTES);
+}
+
+/**
+ * pf_wide_is_zero_with() - are all 4096 bytes of a page zero
+ * @wide: what pf_wide_begin() said
+ * @data: the page, aligned to 8 bytes
+ */
+bool pf_wide_is_zero_with(bool wide, const void *data)
+{
+	return wide ? pf_avx2_nonzero(data) == PF_PAGE_BYTES : pf_page_is_zero(data);
+}
+#else
+void __init pf_wide_init(void)
+{
+}
+
+bool pf_wide_begin(void)
+{
+	return false;
+}
+
+void pf_wide_end(bool wide)
+{
+}
+
+unsigned int pf_wide_differ_with(bool wide, const void *a, const void *b)
+{
+	return pf_page_differ(a, b);
+}
+
+bool pf_wide_is_zero_with(bool wide, const void *data)
+{
+	return pf_page_is_zero(data);
+}
+#endif
+
+/**
  * pf_wide_differ() - compare two pages, all 4096 bytes of them
  * @a: a page, aligned to 8 bytes
  * @b: another
  *
- * Context: not in a hard interrupt.
+ * Context: as pf_wide_begin().
  * Return: the first line in which they differ; PF_PAGE_LINES if they are equal.
  */
 unsigned int pf_wide_differ(const void *a, const void *b)
 {
-	unsigned long at;
+	bool wide = pf_wide_begin();
+	unsigned int line = pf_wide_differ_with(wide, a, b);
 
-	if (!pf_wide_begin())
-		return pf_page_differ(a, b);
-	at = pf_avx2_differ(a, b);
-	kernel_fpu_end();
-	return pf_page_differ_from(a, b, at / PF_LINE_BYTES);
+	pf_wide_end(wide);
+	return line;
 }
 
 /**
@@ -157,32 +220,16 @@ unsigned int pf_wide_differ(const void *a, const void *b)
  *
  * Most pages that are not zero say so in their first line.
  *
- * Context: as pf_wide_differ().
+ * Context: as pf_wide_begin().
  */
 bool pf_wide_is_zero(const void *data)
 {
-	unsigned long at;
+	bool wide, zero;
 
 	if (!pf_line_is_zero(data))
 		return false;
-	if (!pf_wide_begin())
-		return pf_page_is_zero(data);
-	at = pf_avx2_nonzero(data);
-	kernel_fpu_end();
-	return at == PF_PAGE_BYTES;
+	wide = pf_wide_begin();
+	zero = pf_wide_is_zero_with(wide, data);
+	pf_wide_end(wide);
+	return zero;
 }
-#else
-void __init pf_wide_init(void)
-{
-}
-
-unsigned int pf_wide_differ(const void *a, const void *b)
-{
-	return pf_page_differ(a, b);
-}
-
-bool pf_wide_is_zero(const void *data)
-{
-	return pf_page_is_zero(data);
-}
-#endif

@@ -11,7 +11,14 @@
 
 #include "hash.h"
 
+/* For how many pages the registers are had at the most: some microseconds. */
+#define PF_WIDE_PAGES	16
+
 void pf_wide_init(void);
+bool pf_wide_begin(void);
+void pf_wide_end(bool wide);
+unsigned int pf_wide_differ_with(bool wide, const void *a, const void *b);
+bool pf_wide_is_zero_with(bool wide, const void *data);
 unsigned int pf_wide_differ(const void *a, const void *b);
 bool pf_wide_is_zero(const void *data);
 
