@@ -31,6 +31,11 @@
 /* As often the address space is walked; only who moves memory all the time gets there. */
 #define PF_UNFOLD_WALKS		64
 
+/*
+ * Copies after which it is asked again whether there is memory: far fewer than what is left then.
+ */
+#define PF_UNFOLD_COPIES	64
+
 /* How many want the unfolding that a write of run began to end. */
 static atomic_t pf_unfold_cancels = ATOMIC_INIT(0);
 
@@ -135,6 +140,18 @@ int pf_unfold_copy(struct mm_struct *mm, unsigned long addr)
 	return pf_unfold_has_memory(mm) ? pf_unfold_page(mm, addr) : -ENOMEM;
 }
 
+/* The same, for one page of many. */
+static int pf_unfold_next_copy(struct pf_unfold *unfold, unsigned long addr)
+{
+	if (!unfold->copies) {
+		if (!pf_unfold_has_memory(unfold->mm))
+			return -ENOMEM;
+		unfold->copies = PF_UNFOLD_COPIES;
+	}
+	unfold->copies--;
+	return pf_unfold_page(unfold->mm, addr);
+}
+
 /* Is this one to be unfolded? Frames of an earlier load of the module belong to nobody's domain. */
 static bool pf_unfold_wants(const struct pf_unfold *unfold, struct page *page)
 {
@@ -162,7 +179,7 @@ static int pf_unfold_hidden(struct pf_unfold *unfold, unsigned long addr)
 	wanted = pf_unfold_wants(unfold, page);
 	unfold->found |= wanted;
 	put_page(page);
-	return wanted ? pf_unfold_copy(mm, addr) ?: 1 : 0;
+	return wanted ? pf_unfold_next_copy(unfold, addr) ?: 1 : 0;
 }
 
 /* As pf_unfold_hidden(), with what the snapshot says of the page. */
@@ -178,7 +195,7 @@ static int pf_unfold_seen(struct pf_unfold *unfold, unsigned int i)
 	if (!page || !pf_unfold_wants(unfold, page))
 		return 0;
 	unfold->found = true;
-	return pf_unfold_copy(unfold->mm, addr) ?: 1;
+	return pf_unfold_next_copy(unfold, addr) ?: 1;
 }
 
 /* One round over a range: how many pages were found folded, or an error. */

@@ -25,6 +25,7 @@ struct pf_moves {
  * @snap: room to work in
  * @all: it is one of all VMs, which pf_unfold_cancel_begin() ends
  * @spare: number of a domain whose frames may stay, 0 for none
+ * @copies: how many more may be made before it is asked again whether there is memory
  * @found: there were some to unfold
  * @pages: how many were unfolded
  * @reached: nothing is folded below this address, but what moved there meanwhile
@@ -35,6 +36,7 @@ struct pf_unfold {
 	struct pf_snapshot *snap;
 	bool all;
 	u32 spare;
+	unsigned int copies;
 	bool found;
 	u64 pages;
 	unsigned long reached;
