@@ -43,7 +43,7 @@ start_daemon()
 
 stop_daemon()
 {
-	kill -TERM "$pid" && wait "$pid" && rm -f $metrics
+	kill -TERM "$pid" && wait "$pid" && rm -f $metrics && pid=
 }
 
 # start_guest NAME: one with our driver, to which the device allows to give back before the guest runs out of memory.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Four guests of 768 MiB on a host of 2 GiB. One after the other uses most of its RAM and frees it again, of which
 # the host learns nothing: it would have to swap what nobody needs. With pagefoldd, and our driver in the guests,
-# every guest does its work, and right; what the same costs in other ways is told beside it.
+# every guest does its work, and right; what the same costs in other ways is told beside it, unless PF_BESIDE is 0.
 # shellcheck disable=SC2317  # subtests are called by their names
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/guests.lib.sh"
@@ -10,8 +10,9 @@
 
 [ -x "$daemon" ] || skip_all 'no pagefoldd was built'
 ROUNDS=20	# of 64 pages that each works on after its job
-STANDSTILL=120	# seconds for a job that takes 10 to 30
+HAND=300	# MiB that an operator leaves to a guest
 STATIC=400	# MiB that a guest keeps when all get the same
+STANDSTILL=120	# seconds for a job that takes 10 to 30
 
 vmstat_mib()
 {
@@ -74,12 +75,86 @@ all_work()
 	verify_guests "$@"
 }
 
-# Everybody gets all that he asks for, more than the host has.
+# All but the last, whose job is for later, get all that they ask for, together more than the host has.
 with_pagefoldd()
 {
-	do_jobs 'with pagefoldd' "${guests[@]}" && all_work "${guests[@]}" || return 1
+	do_jobs 'with pagefoldd' o1 o2 o3 && all_work "${guests[@]}" && expect [ "$got" = $((JOB * 3)) ]
+}
+
+target_of()
+{
+	echo "vms/$(pf-guest pid "$1")/target_bytes"
+}
+
+# balloon_above NAME MIB, as pagefoldd says.
+balloon_above()
+{
+	awk -v key="name=\"$1\"}" -v least=$(($2 * MIB)) '
+		/^pagefoldd_vm_balloon_bytes/ && index($0, key) { found = $2 >= least }
+		END { exit !found }' $metrics
+}
+
+said()
+{
+	grep -q -e "$1" $log
+}
+
+# in_the_midst PID NAME MIB: the job PID of that guest goes on, and it uses more than so much.
+in_the_midst()
+{
+	kill -0 "$1" && [ "$(pf_get "vms/$(pf-guest pid "$2")/usage_bytes")" -gt $(($3 * MIB)) ]
+}
+
+# pagefoldd is killed while the last one does his job, for which others had to give. Who comes after knows what they
+# hold and what an operator said, and the job gets all that it asks for.
+outlives_sigkill()
+{
+	local job used held
+
+	pf_set "$(target_of o1)" $((HAND * MIB)) && until_true said "o1 .*target ${HAND}MiB: set by hand" &&
+		until_true balloon_above o1 $((RAM - HAND - 150)) || return 1
+	used=$(($(pf_get "vms/$(pf-guest pid o4)/usage_bytes") / MIB))
+	pf-guest waste o4 $JOB >/tmp/job &
+	job=$!
+	until_true in_the_midst $job o4 $((used + 100)) || return 1
+	held=$(sum_of balloon_bytes)
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	rm -f $metrics
+	: >$log
+	start_daemon
+	until_true said "o1 .*target ${HAND}MiB: set by hand" && until_true balloons_answer ${#guests[@]} &&
+		expect equals "$(target_of o1)" $((HAND * MIB)) && expect balloon_above o1 $((RAM - HAND - 150)) || return 1
+	note "balloons held $held MiB when pagefoldd was killed, and hold $(sum_of balloon_bytes)"
+	wait $job && expect [ "$(</tmp/job)" = $JOB ] && all_work "${guests[@]}" &&
+		expect equals "$(target_of o1)" $((HAND * MIB)) && pf_set "$(target_of o1)" 0
+}
+
+swapped_of()
+{
+	awk '/^VmSwap:/ { print $2 }' "/proc/$(pf-guest pid "$1")/status"
+}
+
+# What a guest has free or can free the host did not write to swap: nobody has any of it there, and nobody who used
+# anew what was free had to wait for the host to read it.
+nothing_is_paged_in_vain()
+{
+	local name in_swap=()
+
+	for name in "${guests[@]}"; do
+		in_swap+=("$(swapped_of "$name")")
+	done
+	swapped=$(vmstat_mib pswpout)
+	note "guests have ${in_swap[*]} KiB in swap; $swapped MiB were written, $(vmstat_mib pswpin) read"
 	with=$swapped
-	expect [ "$got" = $((JOB * ${#guests[@]})) ] && expect [ "$with" -lt 50 ]
+	expect [ "$swapped" -lt 50 ] && expect [ "$(vmstat_mib pswpin)" -lt 10 ] &&
+		expect [ "$(double_paged)" -lt $((10 * MIB)) ]
+}
+
+# As pagefoldd reckons.
+double_paged()
+{
+	awk '/^pagefoldd_vm_double_paged_bytes_total/ { sum += $2 } END { printf "%d\n", sum }' $metrics
 }
 
 # More was used than the host has; balloons hold what nobody needs, and the host is not short any more.
@@ -99,8 +174,9 @@ balloons_hold()
 
 rungs_are_recorded()
 {
-	note "freed: $(freed_by_rungs | tr '\n' ' ')"
-	grep -q 'rung="balloon"} [1-9]' "$metrics"
+	note "freed since it was killed: $(freed_by_rungs | tr '\n' ' ')"
+	expect grep -q '"rung":"balloon".*"freed_bytes":[1-9]' $record &&
+		expect [ "$(grep -c '"type":"start"' $record)" = 2 ]
 }
 
 nobody_was_killed()
@@ -201,17 +277,20 @@ with_nothing()
 	expect [ "$(oom_kills)" -gt "$before" ] || expect [ "$got" -lt $JOB ]
 }
 
+# Those who are left.
 all_end_well()
 {
 	local name bad=0
 
+	[ -z "$pid" ] || { stop_daemon && pf_unload; } || bad=1
 	for name in $(pf-guest list | awk '$3 == "alive" { print $1 }'); do
 		verify_guests "$name" && pf-guest stop "$name" || bad=1
 	done
 	return $bad
 }
 
-subtests=(start_all with_pagefoldd host_recovers rungs_are_recorded nobody_was_killed with_ksm_and_static_balloons
-	with_swap_alone with_nothing all_end_well)
-run_subtests "${subtests[@]}"
+subtests=(start_all with_pagefoldd outlives_sigkill nothing_is_paged_in_vain host_recovers rungs_are_recorded
+	nobody_was_killed)
+[ "${PF_BESIDE-}" = 0 ] || subtests+=(with_ksm_and_static_balloons with_swap_alone with_nothing)
+run_subtests "${subtests[@]}" all_end_well
 finish
