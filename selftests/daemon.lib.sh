@@ -12,8 +12,9 @@ MIB=1048576
 pid=
 : >$log
 
-# configure HIGH [SHARE_S [SPIKE…]]: the host counts as short below so many MiB; all quick, and by default nothing held
-# back. What this host stalls for is not looked at: how busy it is must decide nothing here.
+# configure HIGH [SHARE_S [SPIKE…]]: the host counts as short below so many MiB; all quick, and by default nothing
+# held back. The balloon's rung waits for $deadline_s, 30 if not said. What this host stalls for is not looked at: how
+# busy it is must decide nothing here.
 configure()
 {
 	mkdir -p /etc/pagefold/vm.d
@@ -35,6 +36,7 @@ configure()
 	[ladder]
 	share_s = ${2-1}
 	report_s = 0
+	deadline_s = ${deadline_s:-30}
 	END
 	[ -z "$pid" ] || kill -HUP "$pid"
 }

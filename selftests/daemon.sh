@@ -29,12 +29,13 @@ freed_at_least()
 	[ "$(freed "$1" "$2")" -ge "$3" ]
 }
 
+# boot_with NAME MODULES [OPTION]: the option is one of its balloon device.
 boot_with()
 {
 	local name=$1 modules=$2
 
 	pf-guest start "$name" --memory 192M --work idle --work-mb 30 --seed "${name#d}" --modules "$modules" -- \
-		-device virtio-balloon-device
+		-device "virtio-balloon-device${3:+,$3}"
 }
 
 # A guest without a driver for its balloon, which has a cgroup to itself: who waits there for it to end does not.
@@ -215,6 +216,28 @@ driver_is_missed()
 	until_true said 'd2 .*no way to take anything from it' && until_true vm_is d2 target_bytes 0 && verify_guests d2
 }
 
+# A guest that tells its device what it frees: the host has that again without asking, and knows by which rung.
+reports_what_it_frees()
+{
+	boot_with d4 virtio_mmio,virtio_balloon free-page-reporting=on &&
+		until_true said 'd4 .*monitor connected, balloon with free page reporting' || return 1
+	use_and_free d4 && until_true freed_at_least d4 report 40 || return 1
+	note "$(freed d4 report) MiB of d4 were reported"
+	expect vm_is d4 balloon_bytes 0 && expect [ "$(freed d4 balloon)" = 0 ] && verify_guests d4 && pf-guest stop d4
+}
+
+# fresh NAME: it has sent statistics.
+fresh()
+{
+	figure "$1" statistics_fresh 1
+}
+
+# figure NAME WHAT VALUE: as the daemon tells it.
+figure()
+{
+	grep -q "^pagefoldd_vm_$2{.*name=\"$1\"} $3\$" $metrics
+}
+
 qemu_is_killed()
 {
 	pf-guest kill d2
@@ -225,6 +248,26 @@ gives_back()
 {
 	configure 100
 	until_true vm_is d1 balloon_bytes 0 && until_true vm_is d1 target_bytes 0 && verify_guests d1 d3
+}
+
+# With paging allowed and no time given to the balloon, what a guest has free is still none of the host's to write to
+# swap, and read again.
+free_memory_is_not_paged()
+{
+	local bad=0 usage taken
+
+	printf '[vm]\npaging = yes\n' >/etc/pagefold/vm.d/d1.conf
+	deadline_s=1 configure 100
+	use_and_free d1 && until_true fresh d1 || return 1
+	usage=$(pf_get "$(vm d1 usage_bytes)") taken=$(freed d1 balloon)
+	pf_set "$(vm d1 target_bytes)" $((usage - 20 * MIB)) && until_true uses_less d1 $((usage - 18 * MIB)) &&
+		until_true freed_at_least d1 balloon $((taken + 15)) || bad=1
+	note "d1 used $((usage / MIB)) MiB, then $((after / MIB)), of which $(freed d1 page) are paged out"
+	expect grep -q '^VmSwap:\s*0 kB' "/proc/$(pf-guest pid d1)/status" && expect figure d1 page_asked_bytes_total 0 ||
+		bad=1
+	rm /etc/pagefold/vm.d/d1.conf
+	configure 100
+	pf_set "$(vm d1 target_bytes)" 0 && until_true vm_is d1 balloon_bytes 0 && verify_guests d1 && return $bad
 }
 
 module_goes_and_comes()
@@ -289,7 +332,8 @@ ends()
 
 subtests=(boot finds_running_guests hears_of_a_new_vm shares_before_it_takes takes_memory guest_without_driver
 	hand_set_outlives_sigkill driver_is_removed pages_out_through_a_cgroup pages_out_by_name
-	come_and_go driver_is_missed qemu_is_killed gives_back module_goes_and_comes run_is_recorded ends)
+	come_and_go driver_is_missed qemu_is_killed gives_back free_memory_is_not_paged reports_what_it_frees
+	module_goes_and_comes run_is_recorded ends)
 run_subtests "${subtests[@]}"
 [ -z "$pid" ] || kill -KILL $pid 2>/dev/null
 finish
