@@ -12,8 +12,8 @@
 #include "mmlock.h"
 #include "snapshot.h"
 
-/* Pages after which others may run. */
-#define PF_SNAPSHOT_PIECE	64U
+/* Pages after which others may run: half a region takes as long as a short batch. */
+#define PF_SNAPSHOT_PIECE	256U
 
 static bool pf_snapshot_invalidate(struct mmu_interval_notifier *watch,
 				   const struct mmu_notifier_range *range, unsigned long seq)
