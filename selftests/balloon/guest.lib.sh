@@ -285,11 +285,14 @@ unload()
 	must ask rmmod "$(driver_module)"
 }
 
+# The device that has a driver. A device is its driver's before that has probed it: ours shows files when it has.
 # shellcheck disable=SC2016  # for the guest to expand
 bound()
 {
 	ask sh 'for d in /sys/bus/virtio/devices/*; do
-		[ "$(cat $d/device)" = 0x0005 ] && [ -e $d/driver ] && echo $d; done' && [ -n "$answer" ] &&
+		[ "$(cat $d/device)" = 0x0005 ] && case $(readlink $d/driver) in
+		*/pagefold_balloon) [ -e $d/mode ] && [ -e $d/counters ] ;;
+		*) [ -e $d/driver ] ;; esac && echo $d; done' && [ -n "$answer" ] &&
 		device=${answer%%$'\t'*}
 }
 
@@ -297,6 +300,11 @@ bound()
 attribute()
 {
 	ask get "$device/$1" && value=$answer
+}
+
+attribute_is()
+{
+	attribute "$1" && [ "$value" = "$2" ]
 }
 
 # target MIB: what the guest is to have left.
@@ -389,12 +397,14 @@ stopped()
 	attribute stop_reason && [[ ! $value =~ ^(none|reached|)$ ]] && note "stopped by: $value"
 }
 
-# settled COMMAND…: the $value that COMMAND finds has been the same for ten looks; it is in $last.
+# settled COMMAND…: the $value that COMMAND finds has been the same for ten looks; it is in $last. The guest answers
+# between them: what QEMU alone is asked stays the same, too, while the guest gets no CPU.
 settled()
 {
 	local before=$last
 
-	"$@" && last=$value
+	ask get /proc/uptime && "$@" || { stable=0; return 1; }
+	last=$value
 	[ "$before" = "$last" ] && stable=$((stable + 1)) || stable=0
 	[ $stable -ge 10 ]
 }
@@ -445,10 +455,11 @@ tell()
 	must ask set "$DOUBLE/$1" "$2"
 }
 
-# double FEATURES [PARAMETERS]: a device with those, bound.
+# double FEATURES [PARAMETERS]: a device with those, bound. What the log said of another is gone.
 double()
 {
 	ask rmmod balloon_double	# one that failed left its own
+	must ask sh 'dmesg -c >/dev/null' || return 1
 	must ask insmod balloon_double "features=$1 ${*:2}" && until_true bound
 }
 

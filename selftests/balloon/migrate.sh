@@ -38,6 +38,7 @@ migrate()
 	start "target-$hint" $MIB 1 '' -device "$BALLOON,free-page-hint=$hint,iothread=iothread0" -incoming defer &&
 		must qmp migrate-incoming "{\"uri\":\"unix:$WORK/migrate-$hint\"}" || return 1
 	use "source-$hint"
+	[ "$hint" = off ] || [ "$DRIVER" != ours ] || { attribute counters/hint_pages && hinted=$value; } || return 1
 	# Slowly at first, or all has been sent before it is hinted
 	must qmp migrate-set-parameters '{"max-bandwidth":4194304,"downtime-limit":500}' &&
 		must qmp migrate "{\"uri\":\"unix:$WORK/migrate-$hint\"}" || return 1
@@ -79,9 +80,9 @@ hints_leave_the_balloon()
 		left=$value && attribute actual_pages && held=$value || return 1
 	must qmp migrate-set-parameters '{"max-bandwidth":65536}' &&
 		must qmp migrate '{"uri":"exec:cat >/dev/null"}' && until_true counter_at_least hint_pages 1 &&
-		until_settled attribute counters/hint_pages && hinted=$last || return 1
+		until_settled attribute counters/hint_pages || return 1
 	number_of MemFree /proc/meminfo &&
-		note "free: $((left / 1024)) MiB; with $((hinted / 256)) MiB hinted $((value / 1024))" &&
+		note "free: $((left / 1024)) MiB; with $((last / 256)) MiB hinted $((value / 1024))" &&
 		guest_lives 300 || return 1
 	attribute counters/deflate_pressure_pages && expect [ "$value" = 0 ] && attribute actual_pages &&
 		expect [ "$value" = "$held" ] && must ask verify && expect [ "${answer##*wrong=}" = 0 ] || return 1
