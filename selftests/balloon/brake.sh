@@ -29,16 +29,16 @@ probe()
 		must ask set /sys/kernel/tracing/events/pagefold_balloon/pagefold_balloon_brake/enable 1
 }
 
-# The program waits for swap, again and again.
+# thrash [PAGES]: the program waits for swap, again and again, and has waited for so many.
 thrash()
 {
-	fill && thrash_in_group
+	fill && thrash_in_group "$@"
 }
 
 thrash_in_group()
 {
 	must ask thrash 32 $GROUP/small/cgroup.procs && number_of pswpin /proc/vmstat &&
-		until_true swapped_in $((value + 2000))
+		until_true swapped_in $((value + ${1:-2000}))
 }
 
 swapped_in()
@@ -72,17 +72,17 @@ unfill()
 	must ask sh "echo end 1<>$UNFILL"
 }
 
-# stays_at MIB: under pressure, and the balloon says so.
+# stays_at MIB EVENTS: under pressure, and the balloon says so, if not at the moment when it is counted.
 stays_at()
 {
-	until_true counter_at_least brake_events "$2" && attribute stop_reason && expect [ "$value" = pressure ] &&
+	until_true counter_at_least brake_events "$2" && until_true attribute_is stop_reason pressure &&
 		until_settled actual && expect [ "$last" = "$1" ]
 }
 
 # Nothing is held, so nobody has looked for a while: what happened in it must not be divided by it.
 pressure_is_seen_after_rest()
 {
-	guest_lives 2000 && thrash && target 250 && stays_at $MIB 1
+	guest_lives 400 && thrash 800 && target 250 && stays_at $MIB 1
 }
 
 inflates_when_it_is_over()
@@ -104,6 +104,33 @@ inflation_stops_growing()
 {
 	target 300 && until_true actual_is 300 && attribute counters/brake_events && braked=$value && thrash &&
 		target 200 && stays_at 300 $((braked + 2)) && calm && until_true actual_at_most 290
+}
+
+# The same in the middle of an inflation, where the device keeps a batch until the guest thrashes: no more goes then than
+# that and the next one, which is prepared.
+brakes_in_the_middle()
+{
+	local before batch=8192
+
+	go_to $MIB && unplug && double $((TELL | OOM)) inflate_acks=1 num_pages=60000 && until_true seen_at_least held 1 &&
+		attribute counters/brake_events && braked=$value && thrash &&
+		until_true counter_at_least brake_events $((braked + 1)) && seen inflated && before=$value &&
+		tell inflate_acks -1 && until_true attribute_is stop_reason pressure &&
+		until_true counter_at_least brake_events $((braked + 3)) && seen inflated &&
+		note "inflated: $before pages, then $value" && expect [ "$value" -le $((before + batch)) ] &&
+		seen actual && expect [ "$value" -lt 60000 ] && calm && until_true seen_is actual 60000
+}
+
+# A guest that thrashes has its headroom back, a quarter of the curve, before half of it has gone; only then it is lacking.
+gives_back_before_it_lacks()
+{
+	tell num_pages 20000 && until_true seen_is actual 20000 && thrash && attribute counters/deflate_pressure_pages &&
+		expect [ "$value" = 0 ] && number_of MemAvailable /proc/meminfo && must ask hold $((value / 1024 - 30)) &&
+		until_true counter_at_least deflate_pressure_pages 1 && note "given back: $value pages" &&
+		attribute counters/oom_events && expect [ "$value" = 0 ] && number_of MemAvailable /proc/meminfo &&
+		note "available: $((value / 1024)) MiB" && calm && must ask drop && tell num_pages 0 &&
+		until_true seen_is actual 0 && witness && must ask rmmod balloon_double && plug free-page-reporting=on &&
+		until_true bound
 }
 
 # brakes_by WHAT START STOP: the balloon grows no further while START's program runs, for which only the rate of
@@ -204,8 +231,8 @@ console_is_clean()
 }
 
 subtests=(probe pressure_is_seen_after_rest inflates_when_it_is_over
-	a_group_of_its_own_brakes_nothing inflation_stops_growing brakes_by_refaults
-	brakes_by_major_faults brakes_by_stalls gives_everything_back console_is_clean)
+	a_group_of_its_own_brakes_nothing inflation_stops_growing brakes_in_the_middle gives_back_before_it_lacks
+	brakes_by_refaults brakes_by_major_faults brakes_by_stalls gives_everything_back console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot brake $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"
