@@ -153,26 +153,40 @@ min_bytes_is_kept()
 		must ask set "$device/min_bytes" $((700 << 20)) && target 300 && until_true stopped &&
 		until_settled actual && note "stays at $last MiB" && expect [ "$last" -ge 700 ] &&
 		expect [ "$last" -le 800 ] && attribute stop_reason && expect [ "$value" = floor ] &&
-		attribute achieved_pages && expect [ $(((MIB * 256 - value) / 256)) = "$last" ] &&
+		until_true achieved_is_actual &&
 		must ask set "$device/min_bytes" 0 && until_true actual_is 300 && go_to $MIB
 }
 
-# A target that is withdrawn at once must not be carried out first.
+# Both move while a target is tried again.
+achieved_is_actual()
+{
+	attribute achieved_pages && last=$value && actual && [ $(((MIB * 256 - last) / 256)) = "$value" ]
+}
+
+# Pages that have gone to the host so far, into $value; only our driver counts them.
+inflated()
+{
+	local blocks
+
+	[ -n "$ours" ] || { value=0; return; }
+	attribute counters/inflate_block_pages && blocks=$value && attribute counters/inflate_page_pages &&
+		value=$((value + blocks))
+}
+
+# A target that is withdrawn at once must not be carried out first: what goes for it all the same is counted. This
+# machine may be slow to withdraw it. That not even a batch goes is seen where the device waits for us, see hostile.
 retarget_is_prompt()
 {
-	local i began took late=0 worst=0
+	local i before n=10 all
 
-	for ((i = 0; i < 10; i++)); do
-		target 320 && target 960 || return 1
-		began=${EPOCHREALTIME/.}
-		until_true actual_is 960 || return 1
-		took=$(((${EPOCHREALTIME/.} - began) / 1000))
-		[ $took -le $worst ] || worst=$took
-		[ $took -le 2000 ] || late=$((late + 1))
+	all=$((n * (960 - 320) * 256))
+	go_to 960 && inflated && before=$value || return 1
+	for ((i = 0; i < n; i++)); do
+		target 320 && target 960 && until_true actual_is 960 || return 1
 	done
-	note "the last word took effect within $worst ms, $late times late"
-	# A driver that carried out the withdrawn target first would be late each time, a machine that stalls is not.
-	expect [ $late -le 3 ] && go_to $MIB
+	go_to $MIB && inflated || return 1
+	note "of $all pages that were withdrawn $((value - before)) went"
+	expect [ $(((value - before) * 10)) -le $((all * 3)) ]
 }
 
 # A thousand targets, contents held meanwhile, and the books balance at the end.
@@ -211,8 +225,9 @@ absurd_target_stops_at_floor()
 {
 	must qmp balloon '{"value":1}' && until_true stopped && actual && last=$value || return 1
 	note "at the floor: $last MiB"
+	# Which moves with what the guest uses.
 	attribute floor_bytes && note "floor: $((value >> 20)) MiB" &&
-		expect [ "$last" -ge $((value >> 20)) ] || return 1
+		expect [ $((last + SLACK)) -ge $((value >> 20)) ] || return 1
 	must ask touch 20 && go_to $MIB && whole
 }
 
@@ -298,14 +313,26 @@ unplug_in_the_middle()
 	under_way && unplug && whole
 }
 
-# A reset by the system that sleeps, and what it had when it wakes. All but the sleep itself is done.
+# All but the sleep itself is done.
+sleep_a_second()
+{
+	must ask set /sys/power/pm_test devices && must ask set /sys/module/suspend/parameters/pm_test_delay 1 &&
+		must ask set /sys/power/state freeze
+}
+
+# A reset by the system that sleeps, and what it had when it wakes.
 sleeps_and_wakes()
 {
-	plug free-page-reporting=on && until_true bound && must ask hold 100 13 && go_to 500 &&
-		must ask set /sys/power/pm_test devices && must ask set /sys/module/suspend/parameters/pm_test_delay 1 &&
-		must ask sh 'echo freeze >/sys/power/state' && must ask sh 'dmesg | grep -c "suspend debug: Waiting"' &&
-		until_true actual_is 500 && must ask verify && expect [ "${answer##*wrong=}" = 0 ] && must ask drop &&
+	plug free-page-reporting=on && until_true bound && must ask hold 100 13 && go_to 500 && sleep_a_second &&
+		must ask sh 'dmesg | grep -c "suspend debug: Waiting"' && until_true actual_is 500 && must ask verify && expect [ "${answer##*wrong=}" = 0 ] && must ask drop &&
 		go_to $MIB && whole
+}
+
+# The same while it inflates, which may be over by then: hostile has a device that sees to it that it is not.
+sleeps_in_the_middle()
+{
+	unplug && plug free-page-reporting=off && until_true bound && under_way && sleep_a_second &&
+		until_true actual_is 300 && go_to $MIB && whole
 }
 
 # Both drivers are there; the device is of the one that has it, and changes hands by hand.
@@ -380,7 +407,7 @@ subtests=(probe reports_are_pageblocks inflate_frees_host_memory actual_is_true 
 subtests+=(retarget_is_prompt storm statistics)
 # In-tree the guest panics of the first, and may hang of the second.
 [ -z "$ours" ] || subtests+=(absurd_target_stops_at_floor unreachable_target_costs_little)
-subtests+=(unload_in_the_middle unbind_in_the_middle unplug_in_the_middle sleeps_and_wakes)
+subtests+=(unload_in_the_middle unbind_in_the_middle unplug_in_the_middle sleeps_and_wakes sleeps_in_the_middle)
 [ -z "$ours" ] || subtests+=(beside_the_other modprobe_prefers_ours access_platform_is_refused)
 subtests+=(free_memory_is_reported without_reporting console_is_clean)
 [ $# = 0 ] || subtests=("$@")
