@@ -142,13 +142,26 @@ blocks_by_pfn_too()
 	memory_goes_offline off && and_come_online_again
 }
 
+# While the device keeps a batch, what is in that stays, and its block of memory may with it; the rest is given back and
+# nobody waits for long. Later all goes on. More is held than the first block has, which has pages of the kernel's own.
+goes_offline_in_the_middle()
+{
+	double $TELL num_pages=50000 && until_true seen_is actual 50000 && tell inflate_acks 1 && tell num_pages 70000 &&
+		until_true seen_at_least held 1 && blocks online offline && blocks offline &&
+		attribute counters/deflate_offline_pages && note "given back for it: $value pages" &&
+		expect [ "$value" -ge 1000 ] && tell inflate_acks -1 && until_true seen_is actual 70000 &&
+		blocks online offline && until_true seen_is actual 70000 && blocks offline online_kernel &&
+		tell num_pages 0 && until_true seen_is actual 0 && witness && must ask rmmod balloon_double && offline_is 0
+}
+
 console_is_clean()
 {
 	console_clean
 }
 
 subtests=(probe single_pages_are_inflated compaction_moves_them what_was_moved_comes_back memory_is_plugged
-	single_pages_make_way blocks_go_offline and_come_online_again blocks_by_pfn_too console_is_clean)
+	single_pages_make_way blocks_go_offline and_come_online_again blocks_by_pfn_too
+	goes_offline_in_the_middle console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot moves $MIB 2 memhp_default_state=offline -m slots=2,maxmem=2G ||
 	{ echo 'Bail out! the guest does not boot'; exit 1; }
