@@ -94,10 +94,24 @@ blocks_stay_away()
 		must ask hold 100 8 && must ask verify && expect [ "${answer##*wrong=}" = 0 ]
 }
 
+# And what is free in the guest and in no balloon: its reports take it from its frames and from the host, for good. All
+# but pieces that are too small to be reported.
+reports_stay_away()
+{
+	local most
+
+	must ask drop && hold_folded_and_drop 9 && must ask touch 40 && until_true at_most folded_pages $((base + FEW)) &&
+		attribute counters/report_pages && note "reported: $value pages" && number_of MemFree /proc/meminfo || return 1
+	note "free in the guest: $((value / 1024)) MiB"
+	most=$((MIB - value / 1024 + 32))
+	until_true resident_at_most $most && never_resident_again $most && actual && expect [ "$value" = $MIB ] &&
+		must ask hold 100 10
+}
+
 unloads()
 {
 	pf_unload && must ask verify && expect [ "${answer##*wrong=}" = 0 ] && unload && console_clean
 }
 
 run_subtests boots ballooning_folded_pages_frees_their_frames scanning_leaves_the_balloon_alone memory_comes_back \
-	blocks_stay_away unloads
+	blocks_stay_away reports_stay_away unloads
