@@ -29,6 +29,23 @@ deflate_is_announced()
 		witness && gone
 }
 
+# What is wanted is looked at before each batch: after a new target no more goes, or comes, than what is with the device
+# by then and one batch that is prepared. It is told while the device keeps a batch, so that no clock has a part in this.
+new_target_takes_effect_within_a_batch()
+{
+	local before batch=8192
+
+	double $TELL inflate_acks=2 num_pages=60000 && until_true seen_at_least held 1 && seen inflated &&
+		before=$value && tell num_pages 1000 && tell inflate_acks -1 && until_true seen_is actual 1000 &&
+		seen inflated && note "inflated: $before pages, then $value" &&
+		expect [ "$value" -le $((before + batch)) ] || return 1
+	tell num_pages 60000 && until_true seen_is actual 60000 && seen deflated && before=$value && tell mute 1 &&
+		tell num_pages 0 && until_true seen_at_least held 1 && tell num_pages 59000 && tell mute -1 &&
+		until_true seen_is actual 59000 && seen deflated && note "deflated: $before pages, then $value" &&
+		expect [ "$value" -le $((before + batch)) ] && tell num_pages 0 && until_true seen_is actual 0 && witness &&
+		gone
+}
+
 # Where nobody has to wait for the device, several buffers are with it, and none is written over. What is
 # used meanwhile is no fault then, so only the books count.
 deflates_without_waiting()
@@ -200,11 +217,6 @@ need_is_met_while_growing()
 		until_true seen_is actual 0 && witness && gone
 }
 
-attribute_is()
-{
-	attribute "$1" && [ "$value" = "$2" ]
-}
-
 # Kernels before 7.2 report more at once than such a queue takes. The balloon works, and uses the queue itself.
 short_reporting_queue()
 {
@@ -283,7 +295,8 @@ refused_reports_are_made_up_for()
 {
 	local before
 
-	double $((TELL | REPORT)) && until_settled seen reported && tell mute 4 && tell num_pages 20000 &&
+	double $((TELL | REPORT)) && until_true seen_at_least reported 1 && until_settled seen reported &&
+		tell mute 4 && tell num_pages 20000 &&
 		until_true seen_at_least held 1 && must ask touch 200 && guest_lives 600 &&
 		attribute counters/report_pages && before=$value && tell mute -1 && until_true seen_is actual 20000 &&
 		until_true counter_at_least report_pages $((before + 20000)) && tell num_pages 0 &&
@@ -344,6 +357,16 @@ unloaded_while_silent()
 		must ask insmod "$(driver_module)" && tell num_pages 0 && gone
 }
 
+# A system sleeps whatever the device does, and has all of its memory then; awake it goes on where it was to go.
+sleeps_while_silent()
+{
+	double $((TELL | STATS)) inflate_acks=2 num_pages=50000 && until_true seen_at_least held 1 && tell asleep 1 &&
+		whole && tell inflate_acks -1 && tell asleep 0 && until_true seen_is actual 50000 && tell mute 1 &&
+		tell num_pages 0 && until_true seen_at_least held 1 && tell asleep 1 && whole && tell mute -1 &&
+		tell asleep 0 && seen actual && expect [ "$value" = 0 ] && tell num_pages 20000 &&
+		until_true seen_is actual 20000 && tell num_pages 0 && until_true seen_is actual 0 && witness && gone
+}
+
 # misacks KIND WORDS: twice, or for a buffer nobody gave; the ring is broken then, and what it held is lost to it.
 # The log says which and why.
 misacks()
@@ -402,8 +425,8 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 [ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
 	never_acks_free_pages refused_reports_are_made_up_for never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
-	short_reporting_queue
-	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
+	short_reporting_queue new_target_takes_effect_within_a_batch
+	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

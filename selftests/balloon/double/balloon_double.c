@@ -165,6 +165,25 @@ static int cmd_id_set(const char *value, const struct kernel_param *kp)
 static const struct kernel_param_ops cmd_id_ops = { .set = cmd_id_set };
 module_param_cb(cmd_id, &cmd_id_ops, NULL, 0200);
 
+/* What the transport does with a device when the system goes to sleep, and when it wakes. */
+static bool asleep;
+
+static int asleep_set(const char *value, const struct kernel_param *kp)
+{
+	bool sleeps;
+	int rc = kstrtobool(value, &sleeps);
+
+	if (rc || sleeps == asleep)
+		return rc;
+	rc = sleeps ? virtio_device_freeze(vdev) : virtio_device_restore(vdev);
+	if (!rc)
+		asleep = sleeps;
+	return rc;
+}
+
+static const struct kernel_param_ops asleep_ops = { .set = asleep_set, .get = param_get_bool };
+module_param_cb(asleep, &asleep_ops, &asleep, 0644);
+
 /* Any write asks for new statistics. */
 static int stats_ask_set(const char *value, const struct kernel_param *kp);
 static const struct kernel_param_ops stats_ask_ops = { .set = stats_ask_set };
