@@ -121,7 +121,8 @@ brakes_in_the_middle()
 		seen actual && expect [ "$value" -lt 60000 ] && calm && until_true seen_is actual 60000
 }
 
-# A guest that thrashes has its headroom back, a quarter of the curve, before half of it has gone; only then it is lacking.
+# A guest that thrashes has its headroom back, a quarter of the curve, before half of that has gone: only then it would
+# be lacking.
 gives_back_before_it_lacks()
 {
 	tell num_pages 20000 && until_true seen_is actual 20000 && thrash && attribute counters/deflate_pressure_pages &&

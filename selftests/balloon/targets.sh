@@ -324,8 +324,8 @@ sleep_a_second()
 sleeps_and_wakes()
 {
 	plug free-page-reporting=on && until_true bound && must ask hold 100 13 && go_to 500 && sleep_a_second &&
-		must ask sh 'dmesg | grep -c "suspend debug: Waiting"' && until_true actual_is 500 && must ask verify && expect [ "${answer##*wrong=}" = 0 ] && must ask drop &&
-		go_to $MIB && whole
+		must ask sh 'dmesg | grep -c "suspend debug: Waiting"' && until_true actual_is 500 && must ask verify &&
+		expect [ "${answer##*wrong=}" = 0 ] && must ask drop && go_to $MIB && whole
 }
 
 # The same while it inflates, which may be over by then: hostile has a device that sees to it that it is not.
@@ -400,6 +400,17 @@ console_is_clean()
 	console_clean
 }
 
+# The system goes down with all that the balloon has; nothing is given back for that, and nothing waited for.
+goes_down_in_the_middle()
+{
+	under_way && send sh 'reboot -f' && until_true is_down && console_clean
+}
+
+is_down()
+{
+	! alive
+}
+
 subtests=(probe reports_are_pageblocks inflate_frees_host_memory actual_is_true each_page_is_counted many_targets
 	deflated_memory_is_usable)
 [ -z "$ours" ] || subtests+=(mode_is_visible attributes_are_documented tracepoints_are_documented
@@ -409,7 +420,7 @@ subtests+=(retarget_is_prompt storm statistics)
 [ -z "$ours" ] || subtests+=(absurd_target_stops_at_floor unreachable_target_costs_little)
 subtests+=(unload_in_the_middle unbind_in_the_middle unplug_in_the_middle sleeps_and_wakes sleeps_in_the_middle)
 [ -z "$ours" ] || subtests+=(beside_the_other modprobe_prefers_ours access_platform_is_refused)
-subtests+=(free_memory_is_reported without_reporting console_is_clean)
+subtests+=(free_memory_is_reported without_reporting console_is_clean goes_down_in_the_middle)
 [ $# = 0 ] || subtests=("$@")
 boot targets $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
 run_subtests "${subtests[@]}"
