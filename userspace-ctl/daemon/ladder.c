@@ -21,15 +21,8 @@
 #define TRUST_MS	600000
 /* A balloon that stands still so long elsewhere than where it was asked to did not hear it. */
 #define AGAIN_MS	10000
-
-/* Give one rung its part of @drop. */
-static void credit(struct ladder *l, enum rung rung, uint64_t gained, uint64_t *drop)
-{
-	uint64_t part = min_of(gained, *drop);
-
-	l->freed[rung] += part;
-	*drop -= part;
-}
+/* How long a fall of the usage and what took it may be seen apart: QEMU tells once a second. */
+#define LOOSE_MS	3000
 
 /*
  * Double paging: what the guest had no use for, and the host wrote to swap all the same. It shows
@@ -53,19 +46,57 @@ static void watch_paged(struct ladder *l, const struct ladder_view *v)
 	l->read_back = 0;
 }
 
-/* Nothing counts as freed that the VM's usage does not show. */
-static void account(struct ladder *l, const struct ladder_view *v)
+/* Take @part out of what is loose, the older first. */
+static void settle(uint64_t *now, uint64_t *before, uint64_t part)
 {
-	uint64_t drop = less(l->last.usage, v->usage);
+	uint64_t old = min_of(*before, part);
 
+	*before -= old;
+	*now -= part - old;
+}
+
+/* Give one rung its part of what fell. */
+static void credit(struct ladder *l, enum rung rung)
+{
+	struct ladder_loose *now = &l->loose[0], *before = &l->loose[1];
+	uint64_t part = min_of(now->gained[rung] + before->gained[rung], now->drop + before->drop);
+
+	settle(&now->gained[rung], &before->gained[rung], part);
+	settle(&now->drop, &before->drop, part);
+	l->freed[rung] += part;
+}
+
+/* A period is over: what nobody claimed of the one before the guest has reported as free. */
+static void end_period(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	if (now_ms - l->loose_ms < LOOSE_MS)
+		return;
+	if (v->reports)
+		l->freed[RUNG_REPORT] += l->loose[1].drop;
+	l->loose[1] = l->loose[0];
+	l->loose[0] = (struct ladder_loose){ 0 };
+	l->loose_ms = now_ms;
+}
+
+/*
+ * Nothing counts as freed that the VM's usage does not show. A balloon that is filled within one
+ * round shows in the usage at once, and in what the VMM says of it a round later.
+ */
+static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	struct ladder_loose *now = &l->loose[0];
+
+	end_period(l, v, now_ms);
 	if (l->last.valid) {
 		watch_paged(l, v);
-		credit(l, RUNG_SHARE, less(v->shared, l->last.shared), &drop);
-		credit(l, RUNG_PAGE, less(v->paged, l->last.paged), &drop);
+		now->drop += less(l->last.usage, v->usage);
+		now->gained[RUNG_SHARE] += less(v->shared, l->last.shared);
+		now->gained[RUNG_PAGE] += less(v->paged, l->last.paged);
 		if (!l->untrusted)
-			credit(l, RUNG_BALLOON, less(v->balloon, l->last.balloon), &drop);
-		if (v->reports)
-			credit(l, RUNG_REPORT, drop, &drop);
+			now->gained[RUNG_BALLOON] += less(v->balloon, l->last.balloon);
+		credit(l, RUNG_SHARE);
+		credit(l, RUNG_PAGE);
+		credit(l, RUNG_BALLOON);
 	}
 	l->last.stats_at = v->stats_at;
 	l->last.swapped_out = v->swapped_out;
@@ -305,7 +336,7 @@ struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
 	}
 	learn_extra(l, v);
 	ask_balloon(l, k, v, now_ms, &step);
-	account(l, v);
+	account(l, v, now_ms);
 	if (l->rung >= RUNG_PAGE && k->may_page)
 		step.page_bytes = page_now(l, k, v);
 	step.emergency = l->rung == RUNG_EMERGENCY;

@@ -50,6 +50,12 @@ struct ladder_view {
 	bool silent;			/* it had, and sends none any more; or may have soon */
 };
 
+/* What was seen of a VM and has not been told yet to belong to anything. */
+struct ladder_loose {
+	uint64_t drop;		/* bytes by which its usage fell */
+	uint64_t gained[RUNGS];	/* bytes that each rung says it took */
+};
+
 struct ladder {
 	enum rung rung;
 	uint64_t over_ms;	/* since when it is above its target, valid above RUNG_NONE */
@@ -61,6 +67,8 @@ struct ladder {
 	uint64_t still_ms;	/* since when the balloon stands still */
 	uint64_t extra;		/* beyond what the target says: the VMM's own memory */
 	uint64_t freed[RUNGS];	/* bytes that each rung gave back, ever */
+	struct ladder_loose loose[2];	/* of this period, and of the one before */
+	uint64_t loose_ms;	/* since when it is this period */
 	uint64_t double_paged;	/* bytes that the host paged out in vain, ever, at most */
 	uint64_t read_back;	/* bytes that came back from swap since the last statistics */
 	struct {
