@@ -16,11 +16,10 @@
 /*
  * Pages in between that need no folding are taken along if there are no more of them than this: to
  * pass over one costs a hundredth of another round of locks and flushes. Only pages that could be
- * folded: others may make the core wait, see pf_fold_drain(). Those of a peer are not held, so they
- * cannot be spared, and are unmapped for a moment for nothing.
+ * folded: others may make the core wait, see pf_fold_drain(). Of a peer's that is not known, and as
+ * nobody holds them they could not be spared either: none are taken along.
  */
-#define PF_BATCH_GAP		16
-#define PF_BATCH_GAP_PEER	2
+#define PF_BATCH_GAP	16
 
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
@@ -36,11 +35,10 @@ static unsigned int pf_batch_max(const struct pf_worker *worker)
 static unsigned int pf_batch_length(const struct pf_worker *worker, struct page **target,
 				    struct page **page, unsigned int nr)
 {
-	unsigned int gap = page ? PF_BATCH_GAP : PF_BATCH_GAP_PEER;
 	unsigned int left = pf_batch_max(worker) - 1, i, last = 0;
 
 	nr = min_t(unsigned int, nr, PF_FOLD_MAX);
-	for (i = 1; i < nr && left && i - last <= gap + 1; i++) {
+	for (i = 1; i < nr && left && i - last <= PF_BATCH_GAP + 1; i++) {
 		if (target[i]) {
 			last = i;
 			left--;
