@@ -279,6 +279,7 @@ void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end)
 
 		pf_region_reach(vm, region, (max(start, base) - base) >> PAGE_SHIFT,
 				(min(end, base + PF_REGION_SIZE) - base) >> PAGE_SHIFT);
+		cond_resched();
 	}
 }
 
@@ -333,6 +334,7 @@ void pf_region_end_pass(struct pf_vm *vm)
 		pf_region_reach(vm, region, PF_REGION_PAGES, PF_REGION_PAGES);
 		if (pf_region_is_empty(region) && !visited)
 			pf_region_free(vm, index, region);
+		cond_resched();
 	}
 }
 
@@ -382,8 +384,10 @@ void pf_region_wake_all(struct pf_vm *vm)
 	struct pf_region *region;
 	unsigned long index;
 
-	xa_for_each(&vm->regions, index, region)
+	xa_for_each(&vm->regions, index, region) {
 		region->patience = (struct pf_patience) {};
+		cond_resched();
+	}
 }
 
 /**
