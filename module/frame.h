@@ -64,6 +64,16 @@ static inline bool pf_frame_listed(struct page *page)
 	return page_folio(page)->index;
 }
 
+/**
+ * pf_frame_has_key() - was a frame put into the set under this key
+ * @page: its page
+ * @key: pf_store_key() of some page
+ */
+static inline bool pf_frame_has_key(struct page *page, u64 key)
+{
+	return page_folio(page)->index == (key | PF_FRAME_LISTED);
+}
+
 struct page *pf_frame_add(struct pf_frame_set *set, struct page *page, u64 key, bool cross);
 void pf_frame_del(struct pf_frame_set *set, struct page *page);
 struct hlist_head *pf_frame_next(struct pf_frame_set *set);

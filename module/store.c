@@ -212,7 +212,9 @@ static void pf_store_compare(struct page *frame, struct page *page, struct pf_lo
 	lockdep_assert_held(&pf_store_lock);
 	if (!pf_store_may_share(frame, look->domain, page))
 		return;
-	look->line = look->trust ? PF_PAGE_LINES : pf_store_differ(page, frame);
+	/* Tags of hints are short: without its key, a frame was named by chance. */
+	look->line = look->trust && pf_frame_has_key(frame, look->key) ?
+		PF_PAGE_LINES : pf_store_differ(page, frame);
 	if (look->line == PF_PAGE_LINES)
 		look->frame = frame;
 	else
