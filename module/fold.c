@@ -447,7 +447,8 @@ static void pf_fold_locked(struct pf_fold *fold)
 		pf_fold_all_skip(fold, skip);
 		return;
 	}
-	if (vma_start_write_killable(vma)) {
+	/* A fault that holds it may wait for a swap device that is gone. */
+	if ((fold->hasty && pf_vma_is_read(vma)) || vma_start_write_killable(vma)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}

@@ -47,6 +47,22 @@ static inline int vma_start_write_killable(struct vm_area_struct *vma)
 }
 #endif
 
+/*
+ * Does a fault hold the VMA's lock? The caller has the mmap lock for writing, so nobody else can
+ * hold it for writing. Another fault may begin until the lock is taken.
+ */
+static inline bool pf_vma_is_read(struct vm_area_struct *vma)
+{
+#if defined(PF_HAVE_VMA_LOCK) && defined(CONFIG_PER_VMA_LOCK)
+	return rwsem_is_locked(&vma->vm_lock->lock);
+#elif defined(PF_HAVE_VMA_REFCNT) && defined(CONFIG_PER_VMA_LOCK)
+	/* One is its being in use. */
+	return refcount_read(&vma->vm_refcnt) > 1;
+#else
+	return false;
+#endif
+}
+
 #ifndef PF_HAVE_VM_FLAGS_CLEAR
 static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
 {

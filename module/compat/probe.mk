@@ -8,6 +8,8 @@ pf-probes += $(call pf-has,mm.h mmap_lock.h,void vma_start_write\>,VMA_START_WRI
 # 7.x: which may be waited for until a fatal signal; before 6.15 the lock is one that can be taken so.
 pf-probes += $(call pf-has,mmap_lock.h,int vma_start_write_killable\>,VMA_START_WRITE_KILLABLE)
 pf-probes += $(call pf-has,mm_types.h,struct vma_lock \*vm_lock,VMA_LOCK)
+# 6.15: readers of a VMA are counted.
+pf-probes += $(call pf-has,mm_types.h,refcount_t vm_refcnt,VMA_REFCNT)
 # 6.3, bc292ab00f6c: flags of a VMA change through modifiers.
 pf-probes += $(call pf-has,mm.h,void vm_flags_clear\>,VM_FLAGS_CLEAR)
 # 6.2, f1a7941243c1: RSS counters of an mm are per-CPU counters.
