@@ -210,8 +210,11 @@ void diary_sample(struct diary *d, unsigned int every_s, const struct memory *m,
 		host = (struct host){ 0 };
 	sample_host(&host, m, host_state_name(state), time_ms, &r);
 	append(d, &r);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		/* A balloon gives on after its VM is at its target, and then no rung changes. */
+		diary_freed(d, guests[i]);
 		sample_guest(d, guests[i], time_ms);
+	}
 	written = less(bytes_of(d), before);
 	/* Many VMs are seen less often, or the record would not reach back far enough. */
 	d->sample_ms = now_ms + max_of(every_s * 1000ull, written * HOUR_MS / DIARY_MAX);
