@@ -40,11 +40,15 @@
 /* An engine that folds nothing more in so many passes will not. */
 #define PASSES_IDLE	4
 /* Until regions in which nothing changes rest as long as they ever do, and for whole rests. */
-#define PASSES_SETTLE	80
+#define PASSES_SETTLE	64
 #define PASSES_LONG	128
 #define PASSES_LONGER	512
-/* Memory of so many pages at most is small enough for more of them. */
+/* Memory of so many pages at most is small enough for more passes, and one of so many for few. */
 #define PAGES_LONGER	32768
+#define PAGES_FEW	1048576
+#define PASSES_FEW	64
+/* What the goal for idle memory asks for. */
+#define PASSES_UNCHANGED	12
 /* Passes over memory that is written between each two of them: more where some are left out. */
 #define PASSES_VOLATILE	28
 #define PASSES_VOLATILE_KSM	7
@@ -52,6 +56,7 @@
 #define TICKS_A_REWRITE	50
 /* Short passes are measured for this long: the watcher sees their ends a little late. */
 #define STEADY_NS	300e6
+#define SHORT_NS	10e6
 /* Guests whose memory was kept, and the load that one of them is put under. */
 #define GUESTS		3
 #define GUEST_PAGES_MAX	(256UL << 8)
@@ -712,7 +717,7 @@ static long long passes(void)
 	return get(path);
 }
 
-/* Wait for @count passes, and more until they took @enough; returns what one took. */
+/* Wait for @count passes, and if these are short for more until they took @enough; returns what one took. */
 static double run_passes(int count, double enough)
 {
 	double begin = engine_ns(), used;
@@ -724,7 +729,7 @@ static double run_passes(int count, double enough)
 		while ((now = passes()) == before)
 			tick();
 		used = engine_ns() - begin;
-	} while (now < first + count || used < enough);
+	} while (now < first + count || (used < enough && used < SHORT_NS * (now - first)));
 	return used / (now - first);
 }
 
@@ -788,34 +793,53 @@ static void measure_fold(double begin, long long pass0)
 	run_passes(1, 0);
 }
 
-static bool skips_by_age(void)
+/* What so many passes over memory in which nothing changes cost, as they are. */
+static void unchanged_row(const char *what, double pass_ns)
 {
-	return engine->ksm && !access(KSM "smart_scan", R_OK);
+	row(what, "instructions/page/12passes", PASSES_UNCHANGED * pass_ns / nr_pages);
 }
 
 /*
- * What a pass costs when all is known: over as many passes as it takes for an engine that leaves out
- * some of them. smart_scan looks at a page that stays unique in ever fewer passes, at last in one of
- * nine; Pagefold at a region in which nothing changes at last in one of 25 to 32.
+ * smart_scan looks at a page that stays unique in ever fewer passes, at last in one of nine: over so many is a
+ * pass measured then, and with three more those are that the goal asks for. Where all passes are alike
+ * few will do.
  */
-static void measure_steady(void)
+static double ksm_steady(void)
 {
-	bool ages = skips_by_age();
+	bool ages = !access(KSM "smart_scan", R_OK);
 	double each;
 
-	if (!engine->ksm) {
-		put(PF "rest_passes_max", "0");
-		row("look", "instructions/page", run_passes(3, STEADY_NS) / nr_pages);
-		put(PF "rest_passes_max", "31");
-		run_passes(PASSES_SETTLE, 0);
-		each = run_passes(work->folds || nr_pages > PAGES_LONGER ? PASSES_LONG : PASSES_LONGER, 0) /
-			nr_pages;
-	} else {
-		run_passes(ages ? 12 : 1, 0);
-		each = run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS) / nr_pages;
-	}
-	row("steady", "instructions/page", each);
-	row("idle", "instructions/page/12passes", 12 * each);
+	unchanged_row("settling", run_passes(ages ? PASSES_UNCHANGED : 1, 0));
+	each = run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS);
+	unchanged_row("idle", ages ? (9 * each + 3 * run_passes(3, 0)) / 12 : each);
+	return each;
+}
+
+/*
+ * Pagefold looks at a region in which nothing changes at last in one of 25 to 32 passes, at each in one that
+ * is drawn: a pass is measured over many, and those that the goal asks for come after them.
+ */
+static double pagefold_steady(void)
+{
+	int count = nr_pages >= PAGES_FEW ? PASSES_FEW :
+		    work->folds || nr_pages > PAGES_LONGER ? PASSES_LONG : PASSES_LONGER;
+	double each;
+
+	if (nr_pages <= PAGES_LONGER)
+		unchanged_row("settling", run_passes(PASSES_UNCHANGED, 0));
+	put(PF "rest_passes_max", "0");
+	row("look", "instructions/page", run_passes(nr_pages >= PAGES_FEW ? 1 : 3, STEADY_NS) / nr_pages);
+	put(PF "rest_passes_max", "31");
+	run_passes(PASSES_SETTLE, 0);
+	each = run_passes(count, 0);
+	unchanged_row("idle", run_passes(PASSES_UNCHANGED, 0));
+	return each;
+}
+
+/* What a pass costs when all is known, over as many as it takes for an engine that leaves out some. */
+static void measure_steady(void)
+{
+	row("steady", "instructions/page", (engine->ksm ? ksm_steady() : pagefold_steady()) / nr_pages);
 }
 
 /* What a pass costs where every page was written since the last one. */
@@ -1066,12 +1090,13 @@ static void measure(void)
 	if (!work->huge && !work->between)
 		measure_metadata();
 	pause_engine();
-	if (!work->guests)
+	if (work->writes) {
+		/* What is wrong now is wrong in the end as well, unless it is written. */
 		check("folded", false);
-	if (work->writes)
 		measure_writes();
-	else if (work->folds && !work->zero && !work->is_volatile)
+	} else if (work->folds && !work->zero && !work->is_volatile) {
 		measure_unfold();
+	}
 	end();
 }
 
