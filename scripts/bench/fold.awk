@@ -3,7 +3,8 @@
 #
 # Prints two tables in Markdown, which a terminal shows as well: the goals, and all that was measured.
 # json= gets the rows of both, plot= and growth= what gnuplot draws, table= the tables once more.
-# Values are medians over the runs; each row names the case that measures it.
+# Values are medians over the runs, and so is a ratio, of each run's own; each row names the case that
+# measures it.
 
 function median(list,	v, n, i, j, t)
 {
@@ -42,7 +43,29 @@ function value(kernel, measure, pages, engine)
 	return median(got[kernel, measure, pages, engine])
 }
 
-# What a peer had saved, in twentieths, when it had used as much CPU as ours had for 95 %.
+# What one run measured, or where it did not the median of those that did.
+function value_in(run, kernel, measure, pages, engine)
+{
+	if ((kernel, measure, pages, engine, run) in of_run)
+		return of_run[kernel, measure, pages, engine, run]
+	return value(kernel, measure, pages, engine)
+}
+
+# Ours divided by a figure of its own run, or the other way about where less is better.
+function ratio_of(kernel, ours, theirs, pages, their_pages, engine, less,	list, i, o, p)
+{
+	for (i = 1; i <= nr_of_runs; i++) {
+		if (!((kernel, ours, pages, "pagefold", run_no[i]) in of_run))
+			continue
+		o = of_run[kernel, ours, pages, "pagefold", run_no[i]]
+		p = value_in(run_no[i], kernel, theirs, their_pages, engine)
+		if (p != "" && (less ? o : p) > 0)
+			list = list " " (less ? p / o : o / p)
+	}
+	return median(list)
+}
+
+# What a peer had saved at most, in twentieths, when it had used as much CPU as ours had for 95 %.
 function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
 {
 	if (value(kernel, case "_to95", pages, "pagefold") == "" || value(kernel, case "_fold", pages, engine) == "")
@@ -53,7 +76,7 @@ function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
 			continue
 		else
 			break
-	return (i - 1) * 5
+	return i < 20 ? i * 5 : 100
 }
 
 # What measures a figure: scripts/bench-fold --case CASE KERNEL
@@ -81,10 +104,11 @@ function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met
 {
 	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
 	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s, " \
-	       "\"runs\": %d, \"spread\": \"%s\", \"command\": \"scripts/bench-fold --case %s %s\"}",
+	       "\"runs\": %d, \"spread_tuned\": \"%s\", \"spread\": \"%s\", " \
+	       "\"command\": \"scripts/bench-fold --case %s %s\"}",
 	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
 	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met,
-	       nr_runs(kernel, measure, pages, "pagefold"),
+	       nr_runs(kernel, measure, pages, "pagefold"), spread(got[kernel, measure, pages, "ksm_tuned"]),
 	       spread(got[kernel, measure, pages, "pagefold"]), case_of(measure, pages), kernel >json
 }
 
@@ -94,7 +118,7 @@ function put(line)
 	print line >table
 }
 
-function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign)
+function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown)
 {
 	d = value(kernel, measure[g], pages[g], "ksm_default")
 	t = value(kernel, measure[g], pages[g], "ksm_tuned")
@@ -106,30 +130,31 @@ function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign)
 		d = saved_by_then(kernel, part[1], pages[g], "ksm_default")
 		t = saved_by_then(kernel, part[1], pages[g], "ksm_tuned")
 		o = value(kernel, part[1] "_to95", pages[g], "pagefold") == "" ? "" : 95
-		unit[measure[g]] = "%of_possible"
+		unit[measure[g]] = "%of_possible, KSM's at most"
 		sign = ">="
-		ratio = o == "" || t == "" ? "" : o / (t > 0 ? t : 1)
+		ratio = o == "" || t == "" ? "" : o / t
+		shown = ratio == "" ? "" : "> " text(ratio)
 	} else if (peer_of[g] ~ /^ksm/) {
 		p = peer_of[g] == "ksm_tuned" ? t : d
-		if (o == "" || p == "")
-			ratio = ""
-		else if (sign == ">=")
-			ratio = o / (p > 0 ? p : 1)
-		else
-			ratio = o > 0 ? p / o : ""
+		ratio = ratio_of(kernel, measure[g], measure[g], pages[g], pages[g], peer_of[g], sign == "<=")
+		# Some of what the peer has none of is not so many times that: the pair itself is shown.
+		shown = p == "0" && o > 0 ? text(o) " : 0" : ""
 		sign = ">="
 	} else if (peer_of[g] == "-") {
 		ratio = o
 	} else {
 		split(peer_of[g], peer, ":")
-		p = value(kernel, peer[1], peer[2], "pagefold")
-		ratio = o == "" || !p ? "" : o / p
+		ratio = ratio_of(kernel, measure[g], peer[1], pages[g], peer[2], "pagefold")
 	}
-	met = ratio == "" ? "null" : (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
-	put(sprintf("| %s | %s | %s | %s | %s | %s | %s %s | %s | `%s` |", what[g], pages[g] ? pages[g] : "-",
-		    text(d), text(t), text(o), text(ratio), sign, limit,
+	if (ratio == "")
+		met = shown == "" ? "null" : "true"
+	else
+		met = (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
+	put(sprintf("| %s | %s | %s | %s%s | %s | %s | %s %s | %s | %s | %s | `%s` |", what[g], pages[g] ? pages[g] : "-",
+		    text(d), shown ~ /^>/ ? "< " : "", text(t), text(o), shown == "" ? text(ratio) : shown, sign, limit,
 		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured",
-		    case_of(measure[g], pages[g])))
+		    spread(got[kernel, measure[g], pages[g], "ksm_tuned"]),
+		    spread(got[kernel, measure[g], pages[g], "pagefold"]), case_of(measure[g], pages[g])))
 	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met)
 }
 
@@ -158,14 +183,19 @@ FNR == NR {
 	}
 	unit[$3] = $5
 	got[$1, $3, $4, $6] = got[$1, $3, $4, $6] " " $7
+	of_run[$1, $3, $4, $6, $2] = $7
+	if (!($2 in is_run)) {
+		is_run[$2] = 1
+		run_no[++nr_of_runs] = $2
+	}
 }
 
 END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
 		put(sprintf("### Goals, kernel %s\n", K))
-		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | case |")
-		put("|---|---|---|---|---|---|---|---|---|")
+		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | spread, KSM tuned | spread, Pagefold | case |")
+		put("|---|---|---|---|---|---|---|---|---|---|---|")
 		for (g = 1; g <= goals; g++)
 			judge(K, g)
 		put("")
