@@ -793,16 +793,16 @@ static void measure_fold(double begin, long long pass0)
 	run_passes(1, 0);
 }
 
-/* What so many passes over memory in which nothing changes cost, as they are. */
+/* What so many passes over memory in which nothing changes cost. */
 static void unchanged_row(const char *what, double pass_ns)
 {
 	row(what, "instructions/page/12passes", PASSES_UNCHANGED * pass_ns / nr_pages);
 }
 
 /*
- * smart_scan looks at a page that stays unique in ever fewer passes, at last in one of nine: over so many is a
- * pass measured then, and with three more those are that the goal asks for. Where all passes are alike
- * few will do.
+ * smart_scan looks at a page that stays unique in ever fewer passes, at last in one of nine: a pass is measured
+ * over so many. These are the same for all pages that came together, so that twelve passes have two looks or
+ * one, as they begin. Where all passes are alike few will do.
  */
 static double ksm_steady(void)
 {
@@ -811,13 +811,13 @@ static double ksm_steady(void)
 
 	unchanged_row("settling", run_passes(ages ? PASSES_UNCHANGED : 1, 0));
 	each = run_passes(ages ? 9 : 3, ages ? 0 : STEADY_NS);
-	unchanged_row("idle", ages ? (9 * each + 3 * run_passes(3, 0)) / 12 : each);
+	unchanged_row("twelve", ages ? (9 * each + 3 * run_passes(3, 0)) / 12 : each);
 	return each;
 }
 
 /*
  * Pagefold looks at a region in which nothing changes at last in one of 25 to 32 passes, at each in one that
- * is drawn: a pass is measured over many, and those that the goal asks for come after them.
+ * is drawn: a pass is measured over many.
  */
 static double pagefold_steady(void)
 {
@@ -832,14 +832,20 @@ static double pagefold_steady(void)
 	put(PF "rest_passes_max", "31");
 	run_passes(PASSES_SETTLE, 0);
 	each = run_passes(count, 0);
-	unchanged_row("idle", run_passes(PASSES_UNCHANGED, 0));
+	unchanged_row("twelve", run_passes(PASSES_UNCHANGED, 0));
 	return each;
 }
 
-/* What a pass costs when all is known, over as many as it takes for an engine that leaves out some. */
+/*
+ * What a pass costs when all is known; and what twelve do, as the goal asks: right after memory was first looked
+ * through, as they come when all has settled, and in the mean of all those.
+ */
 static void measure_steady(void)
 {
-	row("steady", "instructions/page", (engine->ksm ? ksm_steady() : pagefold_steady()) / nr_pages);
+	double each = engine->ksm ? ksm_steady() : pagefold_steady();
+
+	row("steady", "instructions/page", each / nr_pages);
+	unchanged_row("idle", each);
 }
 
 /* What a pass costs where every page was written since the last one. */
