@@ -105,11 +105,12 @@ function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met
 	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
 	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s, " \
 	       "\"runs\": %d, \"spread_tuned\": \"%s\", \"spread\": \"%s\", " \
-	       "\"command\": \"scripts/bench-fold --case %s %s\"}",
+	       "\"command\": \"scripts/bench-fold%s --case %s %s\"}",
 	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
 	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met,
 	       nr_runs(kernel, measure, pages, "pagefold"), spread(got[kernel, measure, pages, "ksm_tuned"]),
-	       spread(got[kernel, measure, pages, "pagefold"]), case_of(measure, pages), kernel >json
+	       spread(got[kernel, measure, pages, "pagefold"]), measure ~ /_clock$/ ? " --clock" : "",
+	       case_of(measure, pages), kernel >json
 }
 
 function put(line)
