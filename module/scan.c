@@ -709,12 +709,17 @@ unsigned int pf_scan_percent_now(void)
 
 /**
  * pf_scan_bytes() - what the scan costs in memory
+ *
+ * What the allocator takes and not what is asked of it; and for each region its share of a node of
+ * the array that they are in, where there is one after the other, as in a guest's RAM.
  */
 size_t pf_scan_bytes(void)
 {
-	return pf_hint_table_bytes(&pf_hints) +
-	       atomic64_read(&pf_totals.regions) * sizeof(struct pf_region) +
-	       pf_vm_count() * sizeof(struct pf_vm) + pf_wss_bytes() +
+	size_t region = kmalloc_size_roundup(sizeof(struct pf_region)) +
+			DIV_ROUND_UP(sizeof(struct xa_node), XA_CHUNK_SIZE);
+
+	return pf_hint_table_bytes(&pf_hints) + atomic64_read(&pf_totals.regions) * region +
+	       pf_vm_count() * kmalloc_size_roundup(sizeof(struct pf_vm)) + pf_wss_bytes() +
 	       READ_ONCE(pf_nr_workers) * sizeof(struct pf_worker);
 }
 
