@@ -95,6 +95,12 @@ function text(v)
 	return v >= 1e6 ? sprintf("%.1f M", v / 1e6) : v >= 1000 ? sprintf("%.0f", v) : sprintf("%.2f", v)
 }
 
+# What gnuplot takes for nothing
+function point(v)
+{
+	return v == "" ? "-" : v
+}
+
 function number(v)
 {
 	return v == "" ? "null" : sprintf("%.4f", v)
@@ -195,7 +201,8 @@ END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
 		put(sprintf("### Goals, kernel %s\n", K))
-		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | spread, KSM tuned | spread, Pagefold | case |")
+		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | spread, KSM tuned " \
+		    "| spread, Pagefold | case |")
 		put("|---|---|---|---|---|---|---|---|---|---|---|")
 		for (g = 1; g <= goals; g++)
 			judge(K, g)
@@ -221,9 +228,9 @@ END {
 				    spread(got[K, m[1], m[2], "ksm_tuned"]), spread(got[K, m[1], m[2], "pagefold"])))
 			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null")
 			if (unit[m[1]] == "instructions/page" && (m[2] == 32768 || m[1] ~ /^last8/))
-				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >plot
+				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), point(d), point(t), point(o) >plot
 			if (m[1] == "unique_steady")
-				print K, m[2], d == "" ? "-" : d, t == "" ? "-" : t, o == "" ? "-" : o >growth
+				print K, m[2], point(d), point(t), point(o) >growth
 		}
 		put("")
 	}
