@@ -95,6 +95,12 @@ function text(v)
 	return v >= 1e6 ? sprintf("%.1f M", v / 1e6) : v >= 1000 ? sprintf("%.0f", v) : sprintf("%.2f", v)
 }
 
+# Near a limit of 1 the third digit decides.
+function ratio_text(v)
+{
+	return v == "" || v >= 10 ? text(v) : sprintf("%.3f", v)
+}
+
 # What gnuplot takes for nothing
 function point(v)
 {
@@ -158,7 +164,7 @@ function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown
 	else
 		met = (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
 	put(sprintf("| %s | %s | %s | %s%s | %s | %s | %s %s | %s | %s | %s | `%s` |", what[g], pages[g] ? pages[g] : "-",
-		    text(d), shown ~ /^>/ ? "< " : "", text(t), text(o), shown == "" ? text(ratio) : shown, sign, limit,
+		    text(d), shown ~ /^>/ ? "< " : "", text(t), text(o), shown == "" ? ratio_text(ratio) : shown, sign, limit,
 		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured",
 		    spread(got[kernel, measure[g], pages[g], "ksm_tuned"]),
 		    spread(got[kernel, measure[g], pages[g], "pagefold"]), case_of(measure[g], pages[g])))

@@ -1003,7 +1003,7 @@ static long long huge_kib(void)
 	return field ? atoll(field + 14) : 0;
 }
 
-static void measure_writes(void)
+static MARK void measure_writes(void)
 {
 	double begin = own_ns();
 	size_t page;
@@ -1013,7 +1013,7 @@ static void measure_writes(void)
 	row("write", "instructions/page", (own_ns() - begin) / nr_pages);
 }
 
-static void measure_unfold(void)
+static MARK void measure_unfold(void)
 {
 	long long pages = engine->ksm ? get(KSM "pages_sharing") + get(KSM "pages_shared") :
 				       get(PF "folded_pages");
