@@ -624,10 +624,14 @@ unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned 
 	return popped;
 }
 
-/* Move held blocks of a range of memory, one buffer of PFNs at most, to @batch. */
+/*
+ * Move held blocks of a range of memory to @batch: one buffer of PFNs at most where the device is
+ * told. Blocks that were reported may be larger than that, and need no buffer.
+ */
 static unsigned long pb_blocks_in_range(struct pb_balloon *b, enum pb_way way, unsigned long start,
 					unsigned long nr, struct list_head *batch)
 {
+	unsigned long most = way == PB_WAY_REPORT ? PB_FREE_PAGES : b->pfns_max / PB_UNITS;
 	unsigned long pfn, pages, found = 0;
 	struct page *page, *next;
 
@@ -637,7 +641,7 @@ static unsigned long pb_blocks_in_range(struct pb_balloon *b, enum pb_way way, u
 		pages = 1UL << pb_block_order(page);
 		if (pfn + pages <= start || pfn >= start + nr)
 			continue;
-		if (found + pages > b->pfns_max / PB_UNITS)
+		if (found + pages > most)
 			break;
 		list_move(&page->lru, batch);
 		pb_held_add(b, pb_block_order(page), -(long)pages);

@@ -142,6 +142,13 @@ blocks_by_pfn_too()
 	memory_goes_offline off && and_come_online_again
 }
 
+# Blocks that were reported are larger than a buffer of PFNs may be then.
+few_pfns_in_a_buffer_hold_up_no_block()
+{
+	unload && must ask insmod "$(driver_module)" pfns_max=256 && memory_goes_offline on && and_come_online_again &&
+		unload && must ask insmod "$(driver_module)"
+}
+
 # While the device keeps a batch, what is in that stays, and its block of memory may with it; the rest is given back and
 # nobody waits for long. Later all goes on. More is held than the first block has, which has pages of the kernel's own.
 goes_offline_in_the_middle()
@@ -161,7 +168,7 @@ console_is_clean()
 
 subtests=(probe single_pages_are_inflated compaction_moves_them what_was_moved_comes_back memory_is_plugged
 	single_pages_make_way blocks_go_offline and_come_online_again blocks_by_pfn_too
-	goes_offline_in_the_middle console_is_clean)
+	few_pfns_in_a_buffer_hold_up_no_block goes_offline_in_the_middle console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot moves $MIB 2 memhp_default_state=offline -m slots=2,maxmem=2G ||
 	{ echo 'Bail out! the guest does not boot'; exit 1; }
