@@ -367,13 +367,15 @@ void pb_pages_free_all(struct pb_balloon *b)
  * Compaction moves a page: the device gets the new one, the guest the old one. The new page may
  * be anybody's target if this fails, so it is not left while the device has it, however long that
  * takes.
+ *
+ * Both pages are locked and both queues claimed, so nobody waits for what a silent device had
+ * before: who needs memory may be waiting for the queue.
  */
 static int pb_pages_move(struct pb_balloon *b, struct page *new, struct page *old)
 {
 	int err;
 
-	if (pb_queue_wait(b, &b->inflate, PB_A_SECOND) ||
-	    pb_queue_wait(b, &b->deflate, PB_A_SECOND))
+	if (!pb_queue_wait_briefly(b, &b->inflate) || !pb_queue_wait_briefly(b, &b->deflate))
 		return -EAGAIN;
 	pb_pfns_add(b, b->inflate_pfns, 0, new, 1);
 	err = pb_pfns_send(b, &b->inflate, b->inflate_pfns, PB_UNITS);

@@ -19,6 +19,8 @@
 #include "trace.h"
 
 #define PB_LATE_SECONDS 30
+/* A device that has had a buffer for longer is busy. */
+#define PB_BRIEFLY	(HZ / 20)
 
 /**
  * pb_queue_ack() - the device has returned a buffer
@@ -218,6 +220,26 @@ int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience
 }
 
 /**
+ * pb_queue_wait_briefly() - wait until the device acknowledges all, for one who holds up others
+ * @b: the balloon
+ * @queue: claimed
+ *
+ * From when the device got the last buffer: nobody else waits for one that was waited for in vain.
+ *
+ * Context: may sleep.
+ * Return: whether nothing is with the device.
+ */
+bool pb_queue_wait_briefly(struct pb_balloon *b, struct pb_queue *queue)
+{
+	long left = queue->sent + PB_BRIEFLY - jiffies;
+
+	if (!pb_queue_is_idle(queue) && left > 0)
+		wait_event_idle_timeout(b->wait, READ_ONCE(b->reset) || pb_queue_is_idle(queue),
+					left);
+	return pb_queue_is_idle(queue);
+}
+
+/**
  * pb_queue_send() - put a buffer on a queue and tell the device
  * @b: the balloon
  * @queue: claimed, fewer than PB_QUEUE_DEPTH on it
@@ -256,6 +278,7 @@ int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterli
 	/* From here on the device may look, told or not. */
 	__set_bit(next, &queue->out);
 	queue->pending++;
+	queue->sent = jiffies;
 	virtqueue_kick(queue->vq);
 	pb_count(b, PB_COUNT_KICKS, 1);
 	return 0;

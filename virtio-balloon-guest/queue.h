@@ -19,6 +19,7 @@ struct virtqueue;
  * @flags: bit PB_QUEUE_CLAIMED: somebody uses it
  * @pending: buffers that are with the device; of who has claimed the queue
  * @out: which those are, a bit each
+ * @sent: jiffies when the device was given the last one
  * @token: what tells them apart when they come back
  */
 struct pb_queue {
@@ -27,6 +28,7 @@ struct pb_queue {
 	unsigned long flags;
 	unsigned int pending;
 	unsigned long out;
+	unsigned long sent;
 	char token[PB_QUEUE_DEPTH];
 };
 
@@ -50,6 +52,7 @@ void pb_queue_late(struct pb_balloon *b, struct pb_queue *queue, unsigned long s
 int pb_queue_wait(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
 int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned int pending,
 			enum pb_patience patience);
+bool pb_queue_wait_briefly(struct pb_balloon *b, struct pb_queue *queue);
 bool pb_queue_is_idle(struct pb_queue *queue);
 unsigned int pb_queue_next(struct pb_queue *queue);
 bool pb_queue_is_stuck(struct pb_queue *queue);

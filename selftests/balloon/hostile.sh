@@ -386,6 +386,41 @@ acks_what_nobody_gave()
 	misacks 3 '_vq:id 205 out of range'
 }
 
+# single_pages FEATURES: $pages are ballooned, many of them single ones, beside which memory is free. How much is
+# taken in blocks before that differs from boot to boot.
+single_pages()
+{
+	must ask shred 280 && double "$1" || return 1
+	for pages in 40000 44000 48000 52000 56000; do
+		tell num_pages $pages && until_true seen_is actual $pages && attribute held/order0_pages || return 1
+		[ "$value" -lt 2000 ] || break
+	done
+	note "single pages: $value of $pages" && expect [ "$value" -ge 500 ] && must ask drop && must ask hold 8 5
+}
+
+compact()
+{
+	must ask set /proc/sys/vm/compact_memory 1
+}
+
+# Compaction holds what others wait for, so it does not wait itself for what a silent device had before: hundreds of
+# pages would each take a second, many times.
+compaction_passes_over_silence()
+{
+	local before
+
+	single_pages 0 && tell mute 1 && tell num_pages $((pages - 100)) &&
+		until_true seen_is actual $((pages - 100)) && seen inflated && before=$value && compact &&
+		seen inflated && expect [ "$value" = "$before" ] && tell mute -1 && until_true moves_again &&
+		must ask drop && tell num_pages 0 && until_true seen_is actual 0 && seen bad &&
+		expect [ "$value" = 0 ] && gone
+}
+
+moves_again()
+{
+	compact && counter_at_least migrate_pages 100
+}
+
 # A queue that breaks under a report of free pages keeps those, and holds up nothing else.
 broken_reports_hold_up_nothing()
 {
@@ -426,7 +461,8 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	never_acks_free_pages refused_reports_are_made_up_for never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue new_target_takes_effect_within_a_batch
-	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing log_says_why)
+	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
+	compaction_passes_over_silence log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
