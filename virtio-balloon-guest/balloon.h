@@ -135,12 +135,13 @@ struct pb_rates {
  * @prepared: blocks that the device has next, when it is done with what it has
  * @limbo: blocks that the device has and did not acknowledge; theirs until a reset
  * @leaving: blocks that it was told it loses; theirs until it has acknowledged that
- * @limbo_nr: pages in @limbo and @leaving
+ * @limbo_nr: pages in @limbo and @leaving, and @stray
  * @settle: takes back what is @leaving
  * @by_order: held pages by order of their block; order 0 includes @info
  * @held: pages that the device has taken and acknowledged, of all kinds
  * @info: held pages of 4 KiB, movable
  * @info_nr: how many, those that compaction is moving among them
+ * @stray: a page that was moved, which the device could not be told of: theirs until a reset
  * @pfns_max: as many PFNs in a buffer
  * @inflate_pfns: two buffers of @inflate, of who has claimed it: the second for pb_blocks_inflate()
  * @deflate_pfns: buffers of @deflate, of who has claimed it
@@ -214,6 +215,7 @@ struct pb_balloon {
 	unsigned long held;
 	struct balloon_dev_info info;
 	unsigned long info_nr;
+	struct page *stray;
 	struct work_struct settle;
 
 	unsigned int pfns_max;

@@ -360,13 +360,43 @@ void pb_pages_free_all(struct pb_balloon *b)
 		else
 			schedule_timeout_idle(1);
 	}
+	if (!b->stray)
+		return;
+	spin_lock(&b->lock);
+	WRITE_ONCE(b->limbo_nr, b->limbo_nr - 1);
+	spin_unlock(&b->lock);
+	put_page(b->stray);
+	b->stray = NULL;
 }
 
 #if PB_MOVABLE
+/* The device loses the page that is being moved. Returns 0 when it may be left. */
+static int pb_pages_move_away(struct pb_balloon *b, struct page *old)
+{
+	int err;
+
+	pb_pfns_add(b, b->deflate_pfns[0], 0, old, 1);
+	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns[0], PB_UNITS);
+	if (!err)
+		return b->must_tell ? pb_queue_wait(b, &b->deflate, PB_UNTIL_RESET) : 0;
+	if (err == -ESHUTDOWN)
+		return err;
+	/*
+	 * The queue has broken since it was looked at, and the device has both pages. Compaction
+	 * would use the new one for another, so that is ballooned, and the old one is nobody's.
+	 */
+	get_page(old);
+	b->stray = old;
+	spin_lock(&b->lock);
+	WRITE_ONCE(b->limbo_nr, b->limbo_nr + 1);
+	spin_unlock(&b->lock);
+	return 0;
+}
+
 /*
  * Compaction moves a page: the device gets the new one, the guest the old one. The new page may
  * be anybody's target if this fails, so it is not left while the device has it, however long that
- * takes.
+ * takes; and the device does not get it while it cannot be told of the old one.
  *
  * Both pages are locked and both queues claimed, so nobody waits for what a silent device had
  * before: who needs memory may be waiting for the queue.
@@ -377,16 +407,14 @@ static int pb_pages_move(struct pb_balloon *b, struct page *new, struct page *ol
 
 	if (!pb_queue_wait_briefly(b, &b->inflate) || !pb_queue_wait_briefly(b, &b->deflate))
 		return -EAGAIN;
+	if (b->stray || pb_queue_is_stuck(&b->deflate))
+		return -EAGAIN;
 	pb_pfns_add(b, b->inflate_pfns, 0, new, 1);
 	err = pb_pfns_send(b, &b->inflate, b->inflate_pfns, PB_UNITS);
 	if (!err)
 		err = pb_queue_wait(b, &b->inflate, PB_UNTIL_RESET);
-	if (err)
-		return -EAGAIN;
-	pb_pfns_add(b, b->deflate_pfns[0], 0, old, 1);
-	err = pb_pfns_send(b, &b->deflate, b->deflate_pfns[0], PB_UNITS);
-	if (!err && b->must_tell)
-		err = pb_queue_wait(b, &b->deflate, PB_UNTIL_RESET);
+	if (!err)
+		err = pb_pages_move_away(b, old);
 	/* The device will never look again: the old page stays, the new one is the guest's. */
 	if (err)
 		return -EAGAIN;

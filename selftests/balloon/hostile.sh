@@ -403,6 +403,21 @@ compact()
 	must ask set /proc/sys/vm/compact_memory 1
 }
 
+compacted_until_it_breaks()
+{
+	compact && logged 'is broken (deflate queue)'
+}
+
+# The device has got the page that compaction moves to, and then cannot be told of the one that is left. It has both,
+# and gets no other; none is used before it is reset.
+breaks_while_a_page_moves()
+{
+	single_pages $TELL && tell breaks 1 && until_true compacted_until_it_breaks && compact && compact &&
+		attribute limbo_pages && expect [ "$value" = 1 ] && number_of MemFree /proc/meminfo &&
+		must ask touch $((value / 1024 - 16)) && seen check && expect [ "$value" = "given=$((pages + 1)) gone=0" ] &&
+		seen actual && expect [ "$value" = "$pages" ] && must ask drop && witness && gone
+}
+
 # Compaction holds what others wait for, so it does not wait itself for what a silent device had before: hundreds of
 # pages would each take a second, many times.
 compaction_passes_over_silence()
@@ -462,7 +477,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue new_target_takes_effect_within_a_batch
 	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
-	compaction_passes_over_silence log_says_why)
+	breaks_while_a_page_moves compaction_passes_over_silence log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

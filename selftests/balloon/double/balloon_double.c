@@ -93,6 +93,8 @@ module_param(held, ulong, 0444);	/* buffers that were taken and wait to be ackno
 static int ack;
 static int mute = -1;		/* this queue alone is never acknowledged */
 static int inflate_acks = -1;	/* so many buffers of the inflate queue are still acknowledged; -1: all */
+static bool breaks;		/* the deflate queue, with the next acknowledgment of the inflate queue */
+module_param(breaks, bool, 0644);
 static unsigned int pfns_limit;	/* a buffer with more PFNs is refused, as its queue is from then on; 0: no limit */
 module_param(pfns_limit, uint, 0444);
 static unsigned long oversized;	/* of those */
@@ -438,6 +440,10 @@ static void serve_ring(struct ring *r)
 	for (; r->acked != r->seen && !silent(r); r->acked++) {
 		head = v->avail->ring[r->acked % v->num];
 		take(r, head, true);
+		if (breaks && r->kind == INFLATE) {
+			push(&rings[DEFLATE], rings[DEFLATE].vring.num + 77);
+			breaks = false;
+		}
 		push(r, ack == ACK_WRONG ? v->num + 77 : head);
 		if (ack == ACK_TWICE)
 			push(r, head);
