@@ -206,6 +206,7 @@ stop:
 	/* The device may have asked for statistics already. */
 	cancel_work_sync(&b->stats_work);
 	cancel_delayed_work_sync(&b->resize);
+	cancel_work_sync(&b->hurry);
 	pb_report_stop(b);
 del_vqs:
 	b->vdev->config->del_vqs(b->vdev);
@@ -243,9 +244,11 @@ static void pb_halt(struct pb_balloon *b)
 		return;
 	b->launched = false;
 	pb_stop(b);
+	pb_resize_hurry(b);
 	pb_pressure_exit(b);
 	pb_pressure_stop(b);
 	cancel_delayed_work_sync(&b->resize);
+	cancel_work_sync(&b->hurry);
 	cancel_work_sync(&b->hint_work);
 	cancel_work_sync(&b->stats_work);
 	cancel_work_sync(&b->settle);

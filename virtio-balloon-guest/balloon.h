@@ -122,6 +122,7 @@ struct pb_rates {
  * @changed: what @resize goes by may be another since it has looked
  * @nice_lock: protects @nicer
  * @nicer: runs @resize, and lets others go first
+ * @hurry: has it do so no longer
  * @config_lock: what is written as actual is what is held then
  * @target: in pages, as last read; only @resize writes
  * @achieved: held when that last came to rest; only @resize writes
@@ -198,6 +199,7 @@ struct pb_balloon {
 	bool changed;
 	spinlock_t nice_lock;		/* protects nicer */
 	struct task_struct *nicer;
+	struct work_struct hurry;
 	struct mutex config_lock;	/* protects what is written as actual */
 	unsigned long target;
 	unsigned long achieved;
@@ -272,6 +274,7 @@ static inline void pb_count(struct pb_balloon *b, enum pb_count what, unsigned l
 /* resize.c */
 void pb_resize_init(struct pb_balloon *b);
 void pb_resize_kick(struct pb_balloon *b);
+void pb_resize_hurry(struct pb_balloon *b);
 void pb_update_actual(struct pb_balloon *b);
 void pb_held_add(struct pb_balloon *b, unsigned int order, long pages);
 unsigned long pb_give_back(struct pb_balloon *b, unsigned long nr, enum pb_count cause);

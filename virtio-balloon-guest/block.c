@@ -672,18 +672,20 @@ static void pb_blocks_offline_told(struct pb_balloon *b, unsigned long start, un
  * @nr: how many
  *
  * A batch that waits for its acknowledgment is in no list yet, so whoever has one in hand is waited
- * for. New ones cannot come from this range: the core has isolated it.
+ * for, and hurries. New ones cannot come from this range: the core has isolated it.
  *
  * Context: may sleep.
  */
 void pb_blocks_offline(struct pb_balloon *b, unsigned long start, unsigned long nr)
 {
-	bool inflate = pb_queue_claim(b, &b->inflate, PB_A_SECOND);
-	bool report = b->report.vq && pb_queue_claim(b, &b->report, PB_A_SECOND);
-	bool deflate = pb_queue_claim(b, &b->deflate, PB_A_SECOND);
+	bool inflate, report, deflate;
 	unsigned long found;
 	LIST_HEAD(batch);
 
+	pb_resize_hurry(b);
+	inflate = pb_queue_claim(b, &b->inflate, PB_A_SECOND);
+	report = b->report.vq && pb_queue_claim(b, &b->report, PB_A_SECOND);
+	deflate = pb_queue_claim(b, &b->deflate, PB_A_SECOND);
 	while ((found = pb_blocks_in_range(b, PB_WAY_REPORT, start, nr, &batch))) {
 		pb_blocks_release(b, &batch);
 		pb_count(b, PB_COUNT_DEFLATE_OFFLINE, found);

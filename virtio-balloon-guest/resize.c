@@ -62,8 +62,11 @@ void pb_resize_kick(struct pb_balloon *b)
 
 	spin_lock_irqsave(&b->stop_lock, flags);
 	WRITE_ONCE(b->changed, true);
-	if (!b->stop)
+	if (!b->stop) {
 		mod_delayed_work(b->wq, &b->resize, 0);
+		/* Where it runs, this waits for its batch. Priorities are not for interrupts. */
+		queue_work(b->wq, &b->hurry);
+	}
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
@@ -77,11 +80,30 @@ static void pb_resize_later(struct pb_balloon *b, unsigned int ms)
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
-/* Who needs memory may have to wait for a queue, and so for what is being cleared to be whole. */
-static void pb_resize_hurry(struct pb_balloon *b)
+/**
+ * pb_resize_hurry() - let others no longer go before a resize that is under way
+ * @b: the balloon
+ *
+ * Who needs memory may have to wait for a queue, and so for what is being cleared to be whole. So
+ * does a new target, and the end.
+ *
+ * Context: not an interrupt.
+ */
+void pb_resize_hurry(struct pb_balloon *b)
 {
 	spin_lock(&b->nice_lock);
 	if (b->nicer)
+		set_user_nice(b->nicer, 0);
+	spin_unlock(&b->nice_lock);
+}
+
+static void pb_resize_hurry_work(struct work_struct *work)
+{
+	struct pb_balloon *b = container_of(work, struct pb_balloon, hurry);
+
+	spin_lock(&b->nice_lock);
+	/* Unless it has looked at what is new since then, and goes on as nice as it should. */
+	if (b->nicer && READ_ONCE(b->changed))
 		set_user_nice(b->nicer, 0);
 	spin_unlock(&b->nice_lock);
 }
@@ -235,9 +257,14 @@ static void pb_resize_rest(struct pb_balloon *b, enum pb_stop why)
 static void pb_resize_be_nice(struct pb_balloon *b, int nice, bool others_first)
 {
 	spin_lock(&b->nice_lock);
+	/* Unless who waits for this has been here to have it hurry. */
+	if (others_first && (READ_ONCE(b->changed) || READ_ONCE(b->stop)))
+		goto unlock;
 	b->nicer = others_first ? current : NULL;
 	if (task_nice(current) != nice)
 		set_user_nice(current, nice);
+
+unlock:
 	spin_unlock(&b->nice_lock);
 }
 
@@ -295,6 +322,7 @@ static void pb_resize_work(struct work_struct *work)
 void pb_resize_init(struct pb_balloon *b)
 {
 	INIT_DELAYED_WORK(&b->resize, pb_resize_work);
+	INIT_WORK(&b->hurry, pb_resize_hurry_work);
 	b->backoff.min_ms = PB_BACKOFF_MIN_MS;
 	b->backoff.max_ms = PB_BACKOFF_MAX_MS;
 	mutex_init(&b->config_lock);

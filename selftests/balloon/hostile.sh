@@ -46,6 +46,20 @@ new_target_takes_effect_within_a_batch()
 		gone
 }
 
+# Clearing memory for the host gives way to programs, and no longer when that host has changed its mind.
+new_target_hurries_the_batch()
+{
+	double $TELL inflate_acks=1 num_pages=60000 && until_true seen_at_least held 1 && until_true nice_threads 1 &&
+		tell num_pages 1000 && until_true nice_threads 0 && tell inflate_acks -1 &&
+		until_true seen_is actual 1000 && tell num_pages 0 && until_true seen_is actual 0 && witness && gone
+}
+
+# So many threads have the nice value of a balloon that grows, which is nobody else's.
+nice_threads()
+{
+	must ask sh "cat /proc/[0-9]*/stat 2>/dev/null | awk '\$19 == 15' | wc -l" && [ "$answer" = "$1" ]
+}
+
 # Where nobody has to wait for the device, several buffers are with it, and none is written over. What is
 # used meanwhile is no fault then, so only the books count.
 deflates_without_waiting()
@@ -475,7 +489,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 [ -z "$ours" ] || subtests+=(neighbours_are_one_range absurd_sizes never_acks_inflate never_acks_when_it_must_be_told never_acks_report
 	never_acks_free_pages refused_reports_are_made_up_for never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
-	short_reporting_queue new_target_takes_effect_within_a_batch
+	short_reporting_queue new_target_takes_effect_within_a_batch new_target_hurries_the_batch
 	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
 	breaks_while_a_page_moves compaction_passes_over_silence log_says_why)
 subtests+=(sane_again console_is_clean)
