@@ -286,19 +286,32 @@ static struct pb_balloon *pb_create(struct virtio_device *vdev)
 
 /*
  * Unbound: clearing and freeing memory should not hold up the CPU of an interrupt. What gives
- * memory back must not wait for memory to start a thread. Hints and reports may wait for the device
- * without end and give nothing back: they are kept from the one thread that is there for that need.
+ * memory back must not wait for memory to start a thread. Nor may it wait for others in the one
+ * thread that is there for that need: a resize, hints and reports may wait for the device without
+ * end. A resize also gives memory back, so it has such a thread of its own.
  */
 static bool pb_create_workqueues(struct pb_balloon *b)
 {
 	b->wq = alloc_workqueue("pagefold_balloon", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!b->wq)
 		return false;
+	b->resize_wq = alloc_workqueue("pagefold_balloon_resize", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!b->resize_wq)
+		goto destroy_wq;
 	b->patient_wq = alloc_workqueue("pagefold_balloon_patient", WQ_UNBOUND, 0);
 	if (b->patient_wq)
 		return true;
+	destroy_workqueue(b->resize_wq);
+destroy_wq:
 	destroy_workqueue(b->wq);
 	return false;
+}
+
+static void pb_destroy_workqueues(struct pb_balloon *b)
+{
+	destroy_workqueue(b->patient_wq);
+	destroy_workqueue(b->resize_wq);
+	destroy_workqueue(b->wq);
 }
 
 static int pb_probe(struct virtio_device *vdev)
@@ -318,7 +331,7 @@ static int pb_probe(struct virtio_device *vdev)
 		goto free;
 	err = pb_pages_init(b);
 	if (err)
-		goto destroy_wq;
+		goto destroy_workqueues;
 	err = pb_hint_init(b);
 	if (err)
 		goto exit_pages;
@@ -333,9 +346,8 @@ exit_hint:
 	pb_hint_exit(b);
 exit_pages:
 	pb_pages_exit(b);
-destroy_wq:
-	destroy_workqueue(b->patient_wq);
-	destroy_workqueue(b->wq);
+destroy_workqueues:
+	pb_destroy_workqueues(b);
 free:
 	kfree(b);
 	return err;
@@ -348,8 +360,7 @@ static void pb_remove(struct virtio_device *vdev)
 	pb_hint_exit(b);
 	pb_halt(b);
 	pb_pages_exit(b);
-	destroy_workqueue(b->patient_wq);
-	destroy_workqueue(b->wq);
+	pb_destroy_workqueues(b);
 	kfree(b);
 }
 

@@ -106,6 +106,7 @@ struct pb_rates {
  * struct pb_balloon - a balloon
  * @vdev: its device
  * @wq: runs its work, so that nothing of others waits for a device
+ * @resize_wq: runs @resize, which may wait for the device without end, and gives back
  * @patient_wq: runs what may wait for the device without end, and gives nothing back
  * @wait: woken by every acknowledgment, and by everything that ends waiting
  * @inflate: queue of pages that go
@@ -185,6 +186,7 @@ struct pb_rates {
 struct pb_balloon {
 	struct virtio_device *vdev;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *resize_wq;
 	struct workqueue_struct *patient_wq;
 	wait_queue_head_t wait;
 	struct pb_queue inflate, deflate, stats, hint, report;

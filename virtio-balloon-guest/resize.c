@@ -63,7 +63,7 @@ void pb_resize_kick(struct pb_balloon *b)
 	spin_lock_irqsave(&b->stop_lock, flags);
 	WRITE_ONCE(b->changed, true);
 	if (!b->stop) {
-		mod_delayed_work(b->wq, &b->resize, 0);
+		mod_delayed_work(b->resize_wq, &b->resize, 0);
 		/* Where it runs, this waits for its batch. Priorities are not for interrupts. */
 		queue_work(b->wq, &b->hurry);
 	}
@@ -76,7 +76,7 @@ static void pb_resize_later(struct pb_balloon *b, unsigned int ms)
 
 	spin_lock_irqsave(&b->stop_lock, flags);
 	if (!b->stop)
-		queue_delayed_work(b->wq, &b->resize, msecs_to_jiffies(ms));
+		queue_delayed_work(b->resize_wq, &b->resize, msecs_to_jiffies(ms));
 	spin_unlock_irqrestore(&b->stop_lock, flags);
 }
 
