@@ -196,7 +196,7 @@ int pb_queue_wait_below(struct pb_balloon *b, struct pb_queue *queue, unsigned i
 		if (virtqueue_is_broken(queue->vq) && patience != PB_UNTIL_RESET)
 			return pb_queue_broken(b, queue);
 		if (pb_queue_give_up(b, patience, since))
-			return -ETIMEDOUT;
+			return READ_ONCE(b->reset) ? -ESHUTDOWN : -ETIMEDOUT;
 		pb_queue_late(b, queue, since, &said);
 	}
 	/* It speaks again. Where things stand now, resizing knows. */
