@@ -60,6 +60,15 @@ nice_threads()
 	must ask sh "cat /proc/[0-9]*/stat 2>/dev/null | awk '\$19 == 15' | wc -l" && [ "$answer" = "$1" ]
 }
 
+# C2: a guest whose free pages hold nothing in particular does not take PAGE_POISON, and tells no value.
+poison_is_declined()
+{
+	double $((TELL | POISON | REPORT)) && attribute features && expect [ "${value:4:2}" = 01 ] &&
+		expect attribute_is mode report && tell num_pages 50000 && until_true seen_is actual 50000 &&
+		seen poison && expect [ "$value" = 0 ] && tell num_pages 0 && until_true seen_is actual 0 && witness &&
+		gone
+}
+
 # Where nobody has to wait for the device, several buffers are with it, and none is written over. What is
 # used meanwhile is no fault then, so only the books count.
 deflates_without_waiting()
@@ -490,7 +499,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	never_acks_free_pages refused_reports_are_made_up_for never_acks_hint hints_stay_until_read hints_come_back_after_stop hinting_outlives_a_change
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue new_target_takes_effect_within_a_batch new_target_hurries_the_batch
-	lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
+	poison_is_declined lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
 	breaks_while_a_page_moves compaction_passes_over_silence log_says_why)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
