@@ -30,6 +30,7 @@
 #include "vmm.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
+#define PAGE		4096ull
 #define STACK_BYTES	(128 * 1024)
 #define DEPTH_MAX	8	/* of cgroups below a VM's; libvirt has two */
 /* Of a VM's memory, how many times what is wanted is named at most: some is in swap already. */
@@ -376,8 +377,13 @@ static struct job *room_for(struct pager *p, int pid)
 	return room;
 }
 
+/*
+ * Whole pages are asked for: process_madvise() rounds a length up, but tells it as it was given, and
+ * the next piece would begin within a page, where it takes none.
+ */
 bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64_t cursor)
 {
+	uint64_t asked = (bytes + PAGE - 1) / PAGE * PAGE;
 	struct job *j;
 
 	pthread_mutex_lock(&p->lock);
@@ -385,7 +391,7 @@ bool pager_take(struct pager *p, int pid, uint64_t start, uint64_t bytes, uint64
 	if (j) {
 		*j = (struct job){
 			.state = JOB_WAITS, .order = p->order++,
-			.done = { .pid = pid, .start = start, .asked = bytes, .cursor = cursor },
+			.done = { .pid = pid, .start = start, .asked = asked, .cursor = cursor },
 		};
 		pthread_cond_signal(&p->wake);
 	}

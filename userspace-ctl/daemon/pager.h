@@ -18,7 +18,7 @@ struct pager;
  * @pid: the VM's process
  * @start: when it was started
  * @cursor: where in the VM to go on the next time
- * @asked: bytes that were wanted
+ * @asked: bytes that were wanted, in whole pages
  * @swapped: how much more of it is in swap now, as far as it shows
  * @by_cgroup: its cgroup was asked, and not page by page
  * @lap: the end of its memory was reached

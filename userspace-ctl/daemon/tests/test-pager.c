@@ -222,8 +222,8 @@ static bool less_than_asked_is_told(void)
 	return true;
 }
 
-/* Page by page it goes round, whatever is in swap already, and each page gets its turn. */
-static bool page_by_page_it_goes_round(void)
+/* Whatever is in swap already each page gets its turn. */
+static bool goes_round(uint64_t bytes)
 {
 	uint64_t cursor = 0, before = vmm_swapped("", vm), swapped = 0;
 	struct memory memory;
@@ -233,21 +233,40 @@ static bool page_by_page_it_goes_round(void)
 
 	tree("0::/\n");
 	do {
-		d = page(MIB / 4, cursor);
+		d = page(bytes, cursor);
 		EXPECT(!d.error && !d.by_cgroup, "job %u: error %d", jobs, d.error);
 		EXPECT(d.lap ? !d.cursor : d.cursor > cursor, "job %u: %llx after %llx", jobs,
 		       (unsigned long long)d.cursor, (unsigned long long)cursor);
-		EXPECT(d.swapped || d.lap || d.cursor >= cursor + 4 * MIB, "job %u: gave up", jobs);
+		EXPECT(d.swapped || d.lap || d.cursor >= cursor + 16 * bytes, "job %u: gave up",
+		       jobs);
 		cursor = d.cursor;
 		swapped += d.swapped;
 		jobs++;
 	} while (!d.lap && jobs < 10000);
-	EXPECT(d.lap && jobs >= SIZE / (4 * MIB), "%u jobs", jobs);
+	EXPECT(d.lap && jobs >= SIZE / (16 * (bytes + 4096)), "%u jobs", jobs);
 	EXPECT(!memory_read("", &memory, &e), "%s", e.text);
 	printf("# %u jobs, %llu MiB of it in swap\n", jobs, (unsigned long long)(swapped / MIB));
 	if (memory.swap_total - memory.swap_used > 2 * SIZE)
 		EXPECT(swapped >= SIZE / 2 && vmm_swapped("", vm) >= before + SIZE / 2,
 		       "swapped %llu", (unsigned long long)swapped);
+	return true;
+}
+
+static bool page_by_page_it_goes_round(void)
+{
+	return goes_round(MIB / 4);
+}
+
+/* As they come out of a target in bytes, or of a step that is no multiple of a page. */
+static bool odd_bytes_go_round_as_well(void)
+{
+	struct pager_done d;
+
+	if (!goes_round(MIB / 4 + 1) || !goes_round(1300000))
+		return false;
+	d = page(1, 0);
+	EXPECT(!d.error && d.asked == 4096, "one byte: error %d, %llu", d.error,
+	       (unsigned long long)d.asked);
 	return true;
 }
 
@@ -395,6 +414,7 @@ int main(void)
 		{ "neighbours do not pay", neighbours_do_not_pay },
 		{ "less than was asked for is told", less_than_asked_is_told },
 		{ "page by page it goes round", page_by_page_it_goes_round },
+		{ "bytes that are no whole pages go round too", odd_bytes_go_round_as_well },
 		{ "a true cgroup gives way", a_true_cgroup_gives_way },
 		{ "nobody else is touched", nobody_else_is_touched },
 		{ "all wait in line", all_wait_in_line },
