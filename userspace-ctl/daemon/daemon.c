@@ -396,7 +396,7 @@ static bool see_module(struct daemon *d, bool there)
 		     "no " SYSFS_DIR ": waiting for the module");
 	/* One that was loaded anew knows nobody. */
 	if (there && d->no_module && d->conf.enrol && !d->dry_run)
-		enrol_running(d->sysroot, false);
+		enrol_running();
 	d->no_module = !there;
 	return there;
 }

@@ -45,25 +45,27 @@ void daemon_reload(struct daemon *d);
 /* Once around: look, decide, act, report. */
 void daemon_round(struct daemon *d);
 
-/**
- * enrol_running() - register all running VMs that the module does not know
- * @sysroot: where /proc and /sys are
- * @dry_run: only print who that would be, with or without the module
- *
- * An operator may have taken one of them out: this is for when nobody can have done that yet.
+/*
+ * Register all running VMs that the module does not know: in the next round, or when all processes
+ * are looked at. An operator may have taken one out: this is for when nobody can have done that yet.
  */
-void enrol_running(const char *sysroot, bool dry_run);
+void enrol_running(void);
+
+/* The same of those that began within the last minute, for nobody told of some of them. */
+void enrol_begun(void);
+
+/* Register the VM that thread @tid has made, as udev's rule would have: in the next round. */
+void enrol_expect(int tid);
 
 /**
- * enrol_one() - register a VM that has just begun, as udev's rule would have
- * @sysroot: where /proc and /sys are
- * @tid: a thread of it; nothing is done when it is no VM (any more)
- * @dry_run: only print who that would be
+ * enrol_round() - do what was asked for
+ * @sysroot: where /proc and /sys are; kept by the caller
+ * @dry_run: only print who would be registered, with or without the module
  */
-void enrol_one(const char *sysroot, int tid, bool dry_run);
+void enrol_round(const char *sysroot, bool dry_run);
 
-/* Try again who could not be registered, for too many hang. */
-void enrol_refused(const char *sysroot);
+/* Forget who was expected. */
+void enrol_none(void);
 
 /* The figures of the last round as OpenMetrics text, into conf.metrics. */
 void textfile_write(struct daemon *d);

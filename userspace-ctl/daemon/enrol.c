@@ -6,6 +6,9 @@
  * found here when the daemon starts or the module comes; on a host without udev, each when KVM
  * tells of it. No other time: a VM that an operator took out stays out. Only who could not be
  * registered because too many hang is tried again.
+ *
+ * A process is a VM's by the files that it has open, of which it may have as many as it likes: so all
+ * processes are looked at aside, and the rounds go on meanwhile.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,8 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "arith.h"
 #include "aside.h"
 #include "config.h"
 #include "daemon.h"
@@ -26,6 +31,9 @@
 
 #define DEFAULT_DOMAIN "default"
 #define ENROL_MS	200
+#define SCAN_MS		500	/* that a round waits for a look at all processes */
+#define BEGUN_S		60	/* who began before that was seen to, when uevents are lost */
+#define NOBODY		((uid_t)-1)	/* whose thread the look at all processes is */
 
 static bool is_registered(const char *sysroot, int pid)
 {
@@ -120,59 +128,191 @@ static bool enrol_aside(const struct newcomer *who)
 	return true;
 }
 
-static void enrol_unknown(const char *sysroot, int pid, bool dry_run)
+static void enrol_found(const struct newcomer *who)
 {
-	struct newcomer who = { .sysroot = sysroot, .pid = pid, .dry_run = dry_run };
-	struct vmm vmm;
-
-	if (!pid || is_registered(sysroot, pid) || !process_has_kvm(sysroot, pid, false) ||
-	    !vmm_read(sysroot, pid, &vmm))
-		return;
-	who.start = vmm.start;
-	who.uid = vmm.uid;
-	if (!enrol_aside(&who))
-		tell(NULL, LOG_WARNING, "process %d is registered later: too many VMs hang", pid);
+	if (!is_registered(who->sysroot, who->pid) && !enrol_aside(who))
+		tell(NULL, LOG_WARNING, "process %d is registered later: too many VMs hang",
+		     who->pid);
 }
 
-void enrol_refused(const char *sysroot)
+/* Whether it is there and not known to the module; not whether it is a VM, for that takes long. */
+static bool is_unknown(const char *sysroot, int pid, bool dry_run, struct newcomer *who)
+{
+	struct vmm vmm;
+
+	if (!pid || is_registered(sysroot, pid) || !vmm_read(sysroot, pid, &vmm))
+		return false;
+	*who = (struct newcomer){
+		.sysroot = sysroot, .pid = pid, .start = vmm.start, .uid = vmm.uid,
+		.dry_run = dry_run,
+	};
+	return true;
+}
+
+/* A look at all processes. */
+struct scan {
+	struct aside *aside;
+	const char *sysroot;	/* of the command line: it stays */
+	bool dry_run;
+	uint64_t since;		/* who was started before that, in clock ticks, is not looked at */
+	struct newcomer *found;
+	size_t n;
+};
+
+/* The one that is not over, and since when another is wanted. */
+static struct {
+	struct scan *now;
+	uint64_t since;
+	bool wanted;
+} scans;
+
+static void scan_one(struct scan *s, int pid)
+{
+	struct newcomer who, *list;
+
+	if (!is_unknown(s->sysroot, pid, s->dry_run, &who) || who.start < s->since ||
+	    !process_has_kvm(s->sysroot, pid, false))
+		return;
+	list = reallocarray(s->found, s->n + 1, sizeof(*list));
+	if (!list)
+		return;
+	s->found = list;
+	list[s->n++] = who;
+}
+
+static void scan_work(void *what)
+{
+	struct scan *s = what;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/proc", s->sysroot);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)*entry->d_name))
+			scan_one(s, atoi(entry->d_name));
+	if (dir)
+		closedir(dir);
+}
+
+static void scan_drop(void *what)
+{
+	struct scan *s = what;
+
+	free(s->found);
+	free(s);
+}
+
+static void scan_take(struct scan *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		enrol_found(&s->found[i]);
+}
+
+static void scan_begin(const char *sysroot, bool dry_run)
+{
+	struct scan *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return;
+	*s = (struct scan){ .sysroot = sysroot, .dry_run = dry_run, .since = scans.since };
+	/* Who only wants to know waits for the answer, and nobody waits for him. */
+	if (dry_run) {
+		scan_work(s);
+		scan_take(s);
+		scan_drop(s);
+		scans.wanted = false;
+		return;
+	}
+	s->aside = aside_new(NOBODY, scan_work, scan_drop, s);
+	if (!s->aside) {
+		free(s);
+		return;
+	}
+	scans.now = s;
+	scans.wanted = false;
+}
+
+static void scan_go_on(const char *sysroot, bool dry_run)
+{
+	if (!scans.now && scans.wanted)
+		scan_begin(sysroot, dry_run);
+	if (!scans.now || !aside_is_over(scans.now->aside, SCAN_MS))
+		return;
+	scan_take(scans.now);
+	aside_leave(scans.now->aside);
+	scans.now = NULL;
+}
+
+static void want_scan(uint64_t since)
+{
+	scans.since = scans.wanted ? min_of(scans.since, since) : since;
+	scans.wanted = true;
+}
+
+void enrol_running(void)
+{
+	want_scan(0);
+}
+
+/* An operator may have taken out who is older; and one who made a VM late in his life is not found. */
+void enrol_begun(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	want_scan(less(now.tv_sec, BEGUN_S) * sysconf(_SC_CLK_TCK));
+}
+
+/* Threads that made a VM, which is whole in the next round. */
+static struct {
+	int tids[64];
+	size_t n;
+} expected;
+
+void enrol_expect(int tid)
+{
+	if (expected.n < ARRAY_SIZE(expected.tids))
+		expected.tids[expected.n++] = tid;
+	else
+		enrol_begun();
+}
+
+static void enrol_refused(void)
 {
 	struct newcomer *list = refused.list;
 	size_t n = refused.n;
-	struct err e;
 
-	if (!n || (!refused.list[0].dry_run && sysfs_present(sysroot, &e)))
-		return;
 	refused.list = NULL;
 	refused.n = 0;
 	for (size_t i = 0; i < n; i++)
-		if (!is_registered(sysroot, list[i].pid) &&
-		    vmm_start(sysroot, list[i].pid) == list[i].start)
+		if (!is_registered(list[i].sysroot, list[i].pid) &&
+		    vmm_start(list[i].sysroot, list[i].pid) == list[i].start)
 			enrol_aside(&list[i]);
 	free(list);
 }
 
-void enrol_one(const char *sysroot, int tid, bool dry_run)
+void enrol_round(const char *sysroot, bool dry_run)
 {
+	struct newcomer who;
 	struct err e;
 
-	if (dry_run || !sysfs_present(sysroot, &e))
-		enrol_unknown(sysroot, process_of_thread(sysroot, tid), dry_run);
+	/* When the module comes all are looked at. */
+	if (!dry_run && sysfs_present(sysroot, &e)) {
+		expected.n = 0;
+		return;
+	}
+	enrol_refused();
+	scan_go_on(sysroot, dry_run);
+	for (size_t i = 0; i < expected.n; i++)
+		if (is_unknown(sysroot, process_of_thread(sysroot, expected.tids[i]), dry_run,
+			       &who))
+			enrol_found(&who);
+	expected.n = 0;
 }
 
-void enrol_running(const char *sysroot, bool dry_run)
+void enrol_none(void)
 {
-	char path[PATH_MAX];
-	struct dirent *entry;
-	struct err e;
-	DIR *dir;
-
-	if (!dry_run && sysfs_present(sysroot, &e))
-		return;
-	snprintf(path, sizeof(path), "%s/proc", sysroot);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (isdigit((unsigned char)*entry->d_name))
-			enrol_unknown(sysroot, atoi(entry->d_name), dry_run);
-	if (dir)
-		closedir(dir);
+	expected.n = 0;
 }

@@ -215,6 +215,7 @@ struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
 void guest_free(struct guest *g)
 {
 	search_end(g);
+	kvm_leave(&g->kvm);
 	link_close(&g->link);
 	free(g);
 }
@@ -366,7 +367,7 @@ static void read_working_set(struct guest *g, const struct surroundings *s)
 	if (!guest_read(g, s, "wss_bytes", &g->wss))
 		g->wss = 0;
 	g->wss_known = g->wss || (guest_read(g, s, "wss_rounds", &rounds) && rounds &&
-				  process_has_kvm(s->sysroot, g->pid, false));
+				  kvm_is_there(&g->kvm, s->sysroot, g->pid, g->uid, s->now_ms));
 }
 
 /*

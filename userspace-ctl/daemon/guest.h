@@ -7,6 +7,7 @@
 
 #include "conf.h"
 #include "given.h"
+#include "kvm.h"
 #include "ladder.h"
 #include "link.h"
 #include "pager.h"
@@ -20,6 +21,7 @@ struct guest {
 	uid_t uid;
 	struct vm_conf conf;
 	struct link link;
+	struct kvm kvm;
 	struct search *search;		/* for its monitor, that is not over */
 	bool search_wanted;		/* but not begun: too many hang */
 	struct policy_vm policy;

@@ -30,9 +30,6 @@
 static struct {
 	struct daemon daemon;
 	sd_event_source *timer;
-	bool enrol;		/* all VMs that run */
-	int expected[64];	/* threads that made a VM */
-	size_t nexpected;
 	bool once;
 } self;
 
@@ -46,33 +43,6 @@ static void usage(FILE *to)
 		"Exit codes: 0 ended as asked, 1 refused by the system, 2 malformed input.\n");
 }
 
-/* It is looked at in the next round, when the VM is whole. */
-static void expect_vm(int tid)
-{
-	if (self.nexpected < ARRAY_SIZE(self.expected))
-		self.expected[self.nexpected++] = tid;
-	else
-		tell(NULL, LOG_WARNING, "more than %zu VMs begin at once: the one of thread %d is "
-		     "not looked for; pagefoldctl register does it", ARRAY_SIZE(self.expected),
-		     tid);
-	timer_hasten(self.timer, SOON_US);
-}
-
-static void enrol_expected(struct daemon *d)
-{
-	if (!d->conf.enrol) {
-		self.nexpected = 0;
-		return;
-	}
-	if (self.enrol)
-		enrol_running(d->sysroot, d->dry_run);
-	for (size_t i = 0; i < self.nexpected; i++)
-		enrol_one(d->sysroot, self.expected[i], d->dry_run);
-	enrol_refused(d->sysroot);
-	self.nexpected = 0;
-	self.enrol = false;
-}
-
 static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
 {
 	struct daemon *d = &self.daemon;
@@ -81,7 +51,10 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *arg)
 	(void)usec;
 	(void)arg;
 	aside_begin_round();
-	enrol_expected(d);
+	if (d->conf.enrol)
+		enrol_round(d->sysroot, d->dry_run);
+	else
+		enrol_none();
 	daemon_round(d);
 	fflush(stdout);
 	if (self.once)
@@ -116,16 +89,20 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t events, void *arg)
 	(void)events;
 	(void)arg;
 	n = recvfrom(fd, text, UEVENT_MAX, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
-	if (n < 0 && errno == ENOBUFS)
-		tell(NULL, LOG_WARNING,
-		     "uevents were lost: a VM that began just now is found once it is registered");
+	if (n < 0 && errno == ENOBUFS) {
+		tell(NULL, LOG_NOTICE, "uevents were lost: VMs that began just now are looked for");
+		enrol_begun();
+		timer_hasten(self.timer, SOON_US);
+	}
 	/* Only the kernel is 0. */
 	if (n < 0 || from.nl_pid)
 		return 0;
 	text[n] = '\0';
 	tid = uevent_kvm_create(text, n);
-	if (tid)
-		expect_vm(tid);
+	if (tid) {
+		enrol_expect(tid);
+		timer_hasten(self.timer, SOON_US);
+	}
 	return 0;
 }
 
@@ -252,7 +229,7 @@ int main(int argc, char **argv)
 		return rc;
 	block_signals();
 	raise_file_limit();
-	self.enrol = true;
+	enrol_running();
 	rc = daemon_init(&self.daemon, sysroot, dry_run, &e);
 	if (!rc)
 		rc = set_up(&self.daemon, sysroot, &e);

@@ -4,14 +4,14 @@
 #   make fuzz-daemon [FUZZ_SECONDS=3600]    libFuzzer over its parsers, wants clang
 #   make test-libvirt                       with guests of a real libvirtd, under TCG: minutes
 
-daemon_pure := policy ladder qmp conf vmm given timer uevent pager aside
+daemon_pure := policy ladder qmp conf vmm given timer uevent pager aside kvm
 # libvirt itself is loaded when the first guest needs it: built in when its headers are there.
 comma := ,
 HAVE_LIBVIRT := $(shell pkg-config --exists libvirt 2>/dev/null && echo y)
 override CFLAGS += $(if $(HAVE_LIBVIRT),-DHAVE_LIBVIRT)
 libvirt_o := daemon/link.o daemon/daemon.o doctor-qmp.o tests/test-doctor.o
 daemon	:= $(daemon_pure) $(if $(HAVE_LIBVIRT),virt) diary link guest daemon enrol textfile main
-daemon_tests := test-policy test-ladder test-qmp test-conf test-timer test-uevent test-pager test-aside
+daemon_tests := test-policy test-ladder test-qmp test-conf test-timer test-uevent test-pager test-aside test-enrol
 # No library that only pagefoldctl needs: the daemon stays in memory.
 daemon_lib := err registration config process sysfs size memory vm record sample
 DAEMON_LIBS := -ljson-c -linih -lsystemd -lpthread
@@ -39,10 +39,14 @@ asan_daemon_o := $(patsubst %,$(OBJ)/asan/daemon/%.o,$(daemon_pure))
 
 $(patsubst %,$(OBJ)/asan/%,$(daemon_tests)): $(OBJ)/asan/test-%: $(OBJ)/asan/daemon/tests/test-%.o \
 		$(asan_daemon_o) $(asan_daemon_lib_o)
-	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(DAEMON_LIBS)
+	$(Q)$(CC) $(SANITIZE) $(WRAP) -o $@ $^ $(DAEMON_LIBS)
 
 # It plays a record again.
 $(OBJ)/asan/test-policy: $(OBJ)/asan/timeline.o
+
+# It decides how long that takes, and counts.
+$(OBJ)/asan/test-enrol: $(OBJ)/asan/daemon/enrol.o
+$(OBJ)/asan/test-enrol: WRAP := -Wl,--wrap=process_has_kvm
 
 $(OBJ)/asan/fake-%: daemon/tests/fake-%.c
 	@mkdir -p $(@D)
