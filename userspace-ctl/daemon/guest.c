@@ -19,6 +19,7 @@
 
 #include "arith.h"
 #include "aside.h"
+#include "beside.h"
 #include "guest.h"
 #include "process.h"
 #include "size.h"
@@ -28,9 +29,6 @@
 #define STATS_COME_MS	10000	/* twice */
 #define PRESSED_KEPT_MS	120000
 #define SWAP_IN_MUCH	(1 << 20)
-/* What a VMM may have beside its guest's RAM. */
-#define VMM_LEAST	(64ull << 20)
-#define VMM_MOST	(256ull << 20)
 /* What a balloon took stays taken while its monitor is connected again. */
 #define ANSWER_KEPT_MS	30000
 #define SEARCH_MS	200	/* which even a busy machine needs seldom */
@@ -398,14 +396,13 @@ static void leave_monitor(struct guest *g)
 
 /*
  * Memory is divided by RAM, so what a monitor says of it must be there: at least mapped. And it is
- * also the most that a VM is held to, so what it uses must fit in, with a VMM that may have as much
- * as the guest where that is small.
+ * also the most that a VM is held to, so what it uses must fit in, with the VMM; one that emulates the
+ * CPU has more than others.
  */
 static bool ram_is_credible(const struct guest *g, const struct surroundings *s, uint64_t ram)
 {
-	uint64_t least = g->usage - g->usage / 8;
+	uint64_t least = less(g->usage - g->usage / 8, 2 * vmm_at_most(ram));
 
-	least = less(least, min_of(least / 2, VMM_MOST) + VMM_LEAST);
 	/* What it has mapped is read only when it says something new. */
 	return ram >= least && (ram == g->ram || ram <= vmm_size(s->sysroot, g->pid));
 }

@@ -7,15 +7,14 @@
  * and read it in again (double paging). Lower rungs go on while higher ones work.
  *
  * A guest is not believed. Memory that its balloon holds was discarded, so what the host sees
- * resident or in swap cannot exceed the RAM less the balloon; where it does, the balloon is a tale,
- * and from then on the VM is treated as one that has none.
+ * resident or in swap cannot exceed the RAM less the balloon, but by what the VMM has itself; where it
+ * does, the balloon is a tale, and from then on the VM is treated as one that has none.
  */
 #include "arith.h"
+#include "beside.h"
 #include "ladder.h"
 
 #define MIB		(1024ull * 1024)
-/* What the VMM has beside the guest's RAM, before that counts as a lie. */
-#define LIE_SLACK	(48 * MIB)
 #define LIE_MS		10000
 #define KEEP_LEAST	(32 * MIB)
 #define TRUST_MS	600000
@@ -109,7 +108,7 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 
 static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
 {
-	uint64_t most = less(v->ram, v->balloon) + LIE_SLACK + v->ram / 64;
+	uint64_t most = less(v->ram, v->balloon) + vmm_at_most(v->ram);
 	/* What is in swap the balloon does not hold either: paging makes nobody honest. */
 	bool fits = !v->balloon || v->usage + v->paged <= most;
 

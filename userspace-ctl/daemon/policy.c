@@ -16,12 +16,10 @@
  * way; a rise that counted on them would be an overcommitment of its own.
  */
 #include "arith.h"
+#include "beside.h"
 #include "policy.h"
 
 #define MIB		(1024ull * 1024)
-/* What a VMM has beside its guest's RAM, at least and at most, of a part of that. */
-#define VMM_LEAST	(64 * MIB)
-#define VMM_MOST	(256 * MIB)
 #define PRICE_SHIFT	20	/* the price is a fixed point number */
 #define PRICE_BITS	62
 
@@ -90,9 +88,7 @@ static uint64_t headroom(const struct policy *p, const struct policy_vm *vm)
 /* What of a VM's memory is of any use to its guest, by the guest's own word, and to the VMM. */
 static uint64_t filled_bytes(const struct policy_vm *vm)
 {
-	uint64_t vmm = min_of(max_of(vm->ram / 16, VMM_LEAST), VMM_MOST);
-
-	return vm->unused ? less(vm->ram + vmm, vm->unused) : UINT64_MAX;
+	return vm->unused ? less(vm->ram + vmm_usual(vm->ram), vm->unused) : UINT64_MAX;
 }
 
 /*

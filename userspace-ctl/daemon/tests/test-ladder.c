@@ -483,6 +483,15 @@ static bool honest_guests_are_believed(void)
 	v.usage = 640 * MIB;
 	rounds(&l, &v, &now, 100);
 	EXPECT(!l.untrusted, "not believed");
+	v.usage = 700 * MIB;
+	rounds(&l, &v, &now, 100);
+	EXPECT(!l.untrusted, "not believed with 100 MiB of a VMM's own");
+	/* As much of a small one is a tale. */
+	v = (struct ladder_view){ .ram = 128 * MIB, .target = 64 * MIB, .usage = 164 * MIB,
+				  .balloon = 64 * MIB, .state = HOST_HARD, .answers = true };
+	l = (struct ladder){ 0 };
+	rounds(&l, &v, &now, 11);
+	EXPECT(l.untrusted, "a small one is believed");
 	return true;
 }
 
