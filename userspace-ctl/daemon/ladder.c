@@ -171,6 +171,13 @@ static uint64_t keep_of(const struct ladder_knobs *k, const struct ladder_view *
 	return max_of(keep, min_of(v->ram / 8, KEEP_LEAST));
 }
 
+/* What a guest has above what it keeps, by its last word, less what the balloon took since. */
+static uint64_t said_spare(const struct ladder *l, const struct ladder_knobs *k,
+			   const struct ladder_view *v)
+{
+	return less(v->available, keep_of(k, v) + less(v->balloon, l->stats.before));
+}
+
 /* How much more a guest can give. Never more than it can spare: what it lacks it would swap. */
 static uint64_t spare_of(const struct ladder *l, const struct ladder_knobs *k,
 			 const struct ladder_view *v)
@@ -181,7 +188,7 @@ static uint64_t spare_of(const struct ladder *l, const struct ladder_knobs *k,
 	/* Who knows: as little as shows itself, in its usage or its pressure, before the next. */
 	if (!v->has_stats)
 		return max_of(v->ram / 64, MIB);
-	return less(v->available, keep_of(k, v) + less(v->balloon, l->stats.before));
+	return said_spare(l, k, v);
 }
 
 /* What the balloon should hold, were the VM held to @limit of the host's memory. */
@@ -240,15 +247,29 @@ static bool balloon_is_late(const struct ladder *l, const struct ladder_knobs *k
 	return l->asked_ms && now_ms - l->asked_ms >= k->deadline_ms;
 }
 
-/* How much to page out: never what a guest that answers can still free by itself. */
-static uint64_t page_now(const struct ladder *l, const struct ladder_knobs *k,
-			 const struct ladder_view *v)
+/*
+ * What a guest that answers can still free by itself: what is free in it; and what it can spare, for as
+ * long as its balloon has for that. It was asked for it when it said so, and who is late with it, or with
+ * the emergency there, is not waited for any more.
+ */
+static uint64_t can_free(const struct ladder *l, const struct ladder_knobs *k,
+			 const struct ladder_view *v, uint64_t now_ms)
 {
-	uint64_t excess = v->usage - v->target;
+	uint64_t free = v->has_stats ? v->free : 0;
 
-	if (balloon_helps(l, v) && v->has_stats)
-		excess = less(excess, v->free);
-	return min_of(excess, k->page_step);
+	if (!balloon_helps(l, v))
+		return 0;
+	/* Its last word counts: it may be silent because it is busy with just that. */
+	if ((v->has_stats || v->silent) && l->rung < RUNG_EMERGENCY && l->owes_ms &&
+	    now_ms - l->owes_ms < k->deadline_ms)
+		return max_of(free, said_spare(l, k, v));
+	return free;
+}
+
+static uint64_t page_now(const struct ladder *l, const struct ladder_knobs *k,
+			 const struct ladder_view *v, uint64_t now_ms)
+{
+	return min_of(less(v->usage - v->target, can_free(l, k, v, now_ms)), k->page_step);
 }
 
 static enum rung pick_rung(struct ladder *l, const struct ladder_knobs *k,
@@ -285,6 +306,8 @@ static void meet_balloon(struct ladder *l, const struct ladder_view *v, uint64_t
 	}
 	if (!l->still_ms || v->balloon != l->last.balloon)
 		l->still_ms = now_ms;
+	if (v->balloon > l->last.balloon)
+		l->owes_ms = now_ms;
 }
 
 static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
@@ -313,6 +336,9 @@ static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
 		step->again = true;
 		to = l->asked;
 	}
+	/* More than it holds, where it held all that it was asked for. */
+	if (to >= v->balloon + MIB && l->asked < v->balloon + MIB)
+		l->owes_ms = now_ms;
 	l->asked = to;
 	l->still_ms = now_ms;
 	step->set_balloon = true;
@@ -337,7 +363,7 @@ struct ladder_step ladder_round(struct ladder *l, const struct ladder_knobs *k,
 	ask_balloon(l, k, v, now_ms, &step);
 	account(l, v, now_ms);
 	if (l->rung >= RUNG_PAGE && k->may_page)
-		step.page_bytes = page_now(l, k, v);
+		step.page_bytes = page_now(l, k, v, now_ms);
 	step.emergency = l->rung == RUNG_EMERGENCY;
 	return step;
 }

@@ -59,7 +59,8 @@ struct ladder_loose {
 struct ladder {
 	enum rung rung;
 	uint64_t over_ms;	/* since when it is above its target, valid above RUNG_NONE */
-	uint64_t asked_ms;	/* since when its balloon owes something */
+	uint64_t asked_ms;	/* since when its balloon got nowhere */
+	uint64_t owes_ms;	/* since when it holds less than asked for, and stands still; 0: never */
 	uint64_t low_ms;	/* since when the host is low while it is above */
 	uint64_t lie_ms;	/* since when its claims do not fit, 0: they do */
 	uint64_t fits_ms;	/* since when an untrusted one's claims fit again */

@@ -645,6 +645,59 @@ static bool free_memory_is_not_paged(void)
 	return true;
 }
 
+/*
+ * A guest that could spare nothing has dropped caches since: they are its balloon's, which has the
+ * deadline for them; and so they are when nothing is heard of it meanwhile.
+ */
+static bool what_it_can_spare_is_not_paged(void)
+{
+	for (int silent = 0; silent < 2; silent++) {
+		struct ladder_view v = over(HOST_HARD);
+		struct ladder l = { 0 };
+		struct ladder_step step;
+		uint64_t now = 0;
+
+		v.available = 40 * MIB;
+		step = rounds(&l, &v, &now, 100);
+		EXPECT(l.rung == RUNG_PAGE && step.page_bytes == 16 * MIB, "%s, %llu",
+		       rung_name(l.rung), (unsigned long long)step.page_bytes);
+		v.available = 246 * MIB;
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(step.balloon_to == 194 * MIB, "asked for %llu",
+		       (unsigned long long)step.balloon_to);
+		/* Of 200 MiB too much it can give 194.8, as long as it is not late with it. */
+		v.has_stats = !silent;
+		v.silent = silent;
+		for (int i = 0; i < 29; i++) {
+			step = rounds(&l, &v, &now, 1);
+			EXPECT(l.rung == RUNG_PAGE && step.page_bytes < 6 * MIB,
+			       "silent %d, %s, %llu", silent, rung_name(l.rung),
+			       (unsigned long long)step.page_bytes);
+		}
+		step = rounds(&l, &v, &now, 1);
+		EXPECT(step.page_bytes == 16 * MIB, "silent %d, late: %llu", silent,
+		       (unsigned long long)step.page_bytes);
+	}
+	return true;
+}
+
+/* Who could give all that is wanted, and says so only now, is paged all the same. */
+static bool the_emergency_waits_for_nobody(void)
+{
+	struct ladder_view v = over(HOST_LOW);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	v.available = 40 * MIB;
+	rounds(&l, &v, &now, 35);
+	v.available = 500 * MIB;
+	step = rounds(&l, &v, &now, 1);
+	EXPECT(l.rung == RUNG_EMERGENCY && step.page_bytes == 16 * MIB, "%s, %llu",
+	       rung_name(l.rung), (unsigned long long)step.page_bytes);
+	return true;
+}
+
 int main(void)
 {
 	static const struct tap_test tests[] = {
@@ -675,6 +728,8 @@ int main(void)
 		{ "paging in vain is counted", paging_in_vain_is_counted },
 		{ "the silent are left alone", the_silent_are_left_alone },
 		{ "what a guest has free is not paged out", free_memory_is_not_paged },
+		{ "what a guest can spare is not, until it is late", what_it_can_spare_is_not_paged },
+		{ "the emergency waits for nobody", the_emergency_waits_for_nobody },
 	};
 
 	return tap_run(tests, ARRAY_SIZE(tests));
