@@ -11,10 +11,12 @@
 #include <ini.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "registration.h"
@@ -22,8 +24,9 @@
 
 #define LINE_MAX_INI	190	/* inih's own limit is 200, and it cuts */
 #define SIZE_MOST	(1ull << 60)
+#define USER_MOST	(UINT32_MAX - 1ull)	/* the last is nobody's */
 
-enum value_type { VALUE_NUMBER, VALUE_AMOUNT, VALUE_WORD, VALUE_PATH, VALUE_URI };
+enum value_type { VALUE_NUMBER, VALUE_AMOUNT, VALUE_WORD, VALUE_PATH, VALUE_URI, VALUE_USER };
 
 static const char * const no_yes[] = { "no", "yes", NULL };
 static const char * const emergencies[] = { "none", "pause", "quit", NULL };
@@ -68,6 +71,7 @@ static const struct conf_key {
 	KEY("vm", "paging", VALUE_WORD, vm.paging, .words = no_yes),
 	KEY("vm", "emergency", VALUE_WORD, vm.emergency, .words = emergencies),
 	KEY("vm", "qmp", VALUE_PATH, vm.qmp),
+	KEY("vm", "user", VALUE_USER, vm.user),
 #undef KEY
 };
 
@@ -182,6 +186,20 @@ static int take_uri(const struct conf_key *key, const char *value, char *uri, st
 	return EX_DONE;
 }
 
+/* Who that is, is looked up when there is a VM; names are as useradd takes them. */
+static int take_user(const struct conf_key *key, const char *value, char *user, struct err *e)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-$";
+	size_t len = strlen(value);
+
+	if (!len || len >= CONF_USER_MAX || strspn(value, letters) != len)
+		return err_set(e, EX_BAD_INPUT, "%s %s: want a user's name or number", key->name,
+			       QUOTE(value));
+	strcpy(user, value);
+	return EX_DONE;
+}
+
 static int take_value(struct conf *c, const struct conf_key *key, const char *value, struct err *e)
 {
 	void *field = (char *)c + key->at;
@@ -195,6 +213,8 @@ static int take_value(struct conf *c, const struct conf_key *key, const char *va
 		return take_word(key, value, field, e);
 	case VALUE_URI:
 		return take_uri(key, value, field, e);
+	case VALUE_USER:
+		return take_user(key, value, field, e);
 	default:
 		return take_path(key, value, field, e);
 	}
@@ -207,6 +227,9 @@ static int take_line(struct reading *r, const char *section, const char *name, c
 			continue;
 		if (r->vm && strcmp(section, "vm"))
 			break;
+		if (!r->vm && keys[i].type == VALUE_USER)
+			return err_set(&r->why, EX_BAD_INPUT, "%s: want it in a VM's own file",
+				       name);
 		if (r->given[i])
 			return err_set(&r->why, EX_BAD_INPUT, "%s: given twice", name);
 		r->given[i] = true;
@@ -363,7 +386,34 @@ int conf_read_vm(const char *sysroot, const struct conf *c, const char *name, st
 		return err_set(e, EX_BAD_INPUT, "name %s cannot have a file", QUOTE(name));
 	snprintf(path, sizeof(path), CONF_DIR "/vm.d/%s.conf", name);
 	rc = read_file(sysroot, path, &own, true, e);
-	if (!rc)
-		*vm = own.vm;
-	return rc;
+	if (rc)
+		return rc;
+	*vm = own.vm;
+	snprintf(path, sizeof(path), "%s" CONF_DIR "/vm.d/%s.conf", sysroot, name);
+	vm->own = !access(path, F_OK);
+	return EX_DONE;
+}
+
+int conf_user_id(const char *sysroot, const char *user, uid_t *uid, struct err *e)
+{
+	unsigned long long number;
+	const struct passwd *one;
+	char path[PATH_MAX];
+	bool found = false;
+	FILE *f;
+
+	if (!parse_number(user, 0, USER_MOST, &number)) {
+		*uid = number;
+		return EX_DONE;
+	}
+	snprintf(path, sizeof(path), "%s/etc/passwd", sysroot);
+	f = fopen(path, "re");
+	while (f && !found && (one = fgetpwent(f)))
+		found = !strcmp(one->pw_name, user);
+	if (found)
+		*uid = one->pw_uid;
+	if (f)
+		fclose(f);
+	return found ? EX_DONE : err_set(e, EX_BAD_INPUT, "user %s: %s has none of that name",
+					 QUOTE(user), path);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 
@@ -14,6 +15,7 @@
 #define CONF_PATH_MAX	108	/* what fits a socket's address */
 #define CONF_URI_MAX	144	/* a socket's path and what stands before it */
 #define CONF_FILE_MAX	65536
+#define CONF_USER_MAX	33
 
 /* A size, or a part of something that is known only later. */
 struct amount {
@@ -27,6 +29,8 @@ struct vm_conf {
 	struct amount min, max;
 	unsigned int shares, balloon, paging, emergency;
 	char qmp[CONF_PATH_MAX];
+	char user[CONF_USER_MAX];	/* whose VM a file of its own is for, empty: anybody's */
+	bool own;			/* it has a file of its own */
 };
 
 struct conf {
@@ -62,6 +66,17 @@ int conf_read(const char *sysroot, struct conf *c, struct err *e);
 /* Read vm.d/@name.conf on top of what @c says of VMs. */
 int conf_read_vm(const char *sysroot, const struct conf *c, const char *name, struct vm_conf *vm,
 		 struct err *e);
+
+/**
+ * conf_user_id() - who a name or a number stands for
+ * @sysroot: what stands before /etc/passwd; nobody else is asked, for that might not answer
+ * @user: it, as it stands in a file
+ * @uid: filled
+ * @e: filled on error
+ *
+ * Return: EX_DONE or EX_BAD_INPUT.
+ */
+int conf_user_id(const char *sysroot, const char *user, uid_t *uid, struct err *e);
 
 uint64_t amount_of(const struct amount *a, uint64_t whole);
 

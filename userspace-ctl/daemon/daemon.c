@@ -220,6 +220,7 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 	restore(d, s, g);
 	g->seen = true;
 	d->guests[d->n++] = g;
+	d->new_names = true;
 	tell(g, LOG_INFO, "found, %s", link_text(&g->link));
 	diary_event(&d->diary, g, "vm-add", link_text(&g->link));
 }
@@ -232,6 +233,7 @@ static void drop_guest(struct daemon *d, size_t i)
 	remember(d, d->guests[i]);
 	guest_free(d->guests[i]);
 	d->guests[i] = d->guests[--d->n];
+	d->new_names = true;
 }
 
 /* Bring the list in line with vms/. Return: 0, ENOENT when there is no module, or another errno. */
@@ -271,6 +273,54 @@ static int find_guests(struct daemon *d, const struct surroundings *s)
 		if (!d->guests[i]->seen)
 			drop_guest(d, i);
 	return rc;
+}
+
+struct named {
+	struct guest *guest;
+	enum namesake namesake;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct guest *x = ((const struct named *)a)->guest;
+	const struct guest *y = ((const struct named *)b)->guest;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+static void compare_names(struct named *a, struct named *b)
+{
+	enum namesake is = a->guest->uid == b->guest->uid ? NAMESAKE_OF_USER : NAMESAKE_OF_OTHER;
+
+	if (strcmp(a->guest->name, b->guest->name))
+		return;
+	a->namesake = max_of(a->namesake, is);
+	b->namesake = max_of(b->namesake, is);
+}
+
+/* Before anybody acts on a configuration that may not be his. */
+static void see_names(struct daemon *d, const struct surroundings *s)
+{
+	struct named *list = d->new_names ? calloc(d->n + 1, sizeof(*list)) : NULL;
+
+	if (!list)
+		return;
+	d->new_names = false;
+	for (size_t i = 0; i < d->n; i++)
+		list[i].guest = d->guests[i];
+	qsort(list, d->n, sizeof(*list), by_name);
+	for (size_t i = 1; i < d->n; i++)
+		compare_names(&list[i - 1], &list[i]);
+	for (size_t i = 0; i < d->n; i++) {
+		struct guest *g = list[i].guest;
+		bool news = g->namesake != list[i].namesake;
+
+		g->namesake = list[i].namesake;
+		if (news)
+			guest_configure(g, s);
+	}
+	free(list);
 }
 
 static void observe(struct daemon *d, const struct surroundings *s)
@@ -549,6 +599,7 @@ void daemon_round(struct daemon *d)
 	rc = find_guests(d, &s);
 	if ((rc && rc != ENOENT) || !see_module(d, !rc))
 		return;
+	see_names(d, &s);
 	observe(d, &s);
 	decide(d, s.now_ms);
 	tell_state(d);

@@ -27,6 +27,7 @@ struct daemon {
 	size_t nleft;
 	enum host_state told_state;
 	bool dry_run, no_module, recorded, metrics_failed;
+	bool new_names;			/* who bears whose name is to be seen */
 	struct given_host host;		/* as it is on record */
 	uint64_t rounds;
 	size_t page_turn;		/* who is asked first whether it is to be paged */

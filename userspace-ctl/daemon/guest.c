@@ -161,12 +161,51 @@ static void find_monitor(struct guest *g, const struct surroundings *s)
 	search_look(g, s);
 }
 
+/*
+ * A VM gives itself its name: so its own file counts only where one VM alone bears that, or one alone of
+ * the user that the file is for. Return: EX_DONE, or another code and why it does not.
+ */
+static int check_owner(const struct guest *g, const struct surroundings *s,
+		       const struct vm_conf *own, struct err *e)
+{
+	uid_t uid = g->uid;
+
+	if (!own->own)
+		return EX_DONE;
+	if (*own->user && conf_user_id(s->sysroot, own->user, &uid, e))
+		return EX_BAD_INPUT;
+	if (uid != g->uid)
+		return err_set(e, EX_REFUSED, "it is for user %s, and this is a VM of user %u",
+			       own->user, g->uid);
+	if (g->namesake > (*own->user ? NAMESAKE_OF_OTHER : NAMESAKE_NONE))
+		return err_set(e, EX_REFUSED, "another VM%s bears that name",
+			       *own->user ? " of that user" : "");
+	return EX_DONE;
+}
+
+static void read_conf(struct guest *g, const struct surroundings *s)
+{
+	struct vm_conf own;
+	struct err e;
+	bool refused;
+
+	if (conf_read_vm(s->sysroot, s->conf, g->name, &own, &e)) {
+		tell(g, LOG_ERR, "%s", e.text);
+		/* What it has may be another's. */
+		if (g->namesake)
+			g->conf = s->conf->vm;
+		return;
+	}
+	refused = check_owner(g, s, &own, &e);
+	if (refused && !g->told.refused)
+		tell(g, LOG_WARNING, CONF_DIR "/vm.d/%s.conf does not count: %s", g->name, e.text);
+	g->told.refused = refused;
+	g->conf = refused ? s->conf->vm : own;
+}
+
 void guest_configure(struct guest *g, const struct surroundings *s)
 {
-	struct err e;
-
-	if (conf_read_vm(s->sysroot, s->conf, g->name, &g->conf, &e))
-		tell(g, LOG_ERR, "%s", e.text);
+	read_conf(g, s);
 	/* Else it is left when the balloon was given back: see leave_monitor(). */
 	if (g->conf.balloon)
 		find_monitor(g, s);
@@ -205,7 +244,7 @@ struct guest *guest_new(const struct surroundings *s, sd_event *loop, int pid)
 	g->given.pid = pid;
 	g->given.start = vmm.start;
 	g->conf = s->conf->vm;
-	link_init(&g->link, loop, pid, vmm.uid);
+	link_init(&g->link, loop, s->sysroot, pid, vmm.uid);
 	guest_configure(g, s);
 	return g;
 }

@@ -15,10 +15,14 @@
 #include "registration.h"
 #include "vmm.h"
 
+/* Who bears the same name. */
+enum namesake { NAMESAKE_NONE, NAMESAKE_OF_OTHER, NAMESAKE_OF_USER };
+
 struct guest {
 	int pid;
 	char name[PF_NAME_MAX + 1];
 	uid_t uid;
+	enum namesake namesake;
 	struct vm_conf conf;
 	struct link link;
 	struct kvm kvm;
@@ -53,7 +57,7 @@ struct guest {
 		enum rung rung;
 		uint64_t freed[RUNGS];
 		uint64_t hand;
-		bool known, paused;
+		bool known, paused, refused;
 	} told;
 };
 

@@ -3,7 +3,8 @@
  * The connection to a VM's monitor: socket, owner, time-outs, and trying again.
  *
  * A path on a command line may lead anywhere. The socket must belong to the VM's user or to root,
- * and the process that listens there must be the VM itself, or one VM could name another's monitor.
+ * and the process that listens there must be the VM itself, or one VM could name another's monitor. Where
+ * an operator named it, it may be any but another VM.
  *
  * Nothing here waits for long. A path may lead to a file system that hangs, which a VM's user may have
  * mounted himself: so a thread looks at it and connects, and is left to itself if it does not come
@@ -11,6 +12,7 @@
  * loop and costs its own connection when it breaks a limit, so no other VM notices.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@
 
 #include "aside.h"
 #include "link.h"
+#include "sysfs.h"
 
 #define PIECE		4096
 #define STATS_EVERY_S	5
@@ -51,9 +54,9 @@ static void attempt_drop(void *what)
 	free(a);
 }
 
-void link_init(struct link *l, sd_event *loop, int pid, uid_t uid)
+void link_init(struct link *l, sd_event *loop, const char *sysroot, int pid, uid_t uid)
 {
-	*l = (struct link){ .loop = loop, .pid = pid, .uid = uid };
+	*l = (struct link){ .sysroot = sysroot, .loop = loop, .pid = pid, .uid = uid };
 }
 
 const struct qmp_facts *link_facts(const struct link *l)
@@ -256,6 +259,14 @@ static int check_file(const struct link *l, const char *path, struct err *e)
 	return 0;
 }
 
+static bool is_registered(const struct link *l, int pid)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/vms/%d", l->sysroot, pid);
+	return !access(path, F_OK);
+}
+
 static int check_peer(const struct link *l, int fd, const char *path, struct err *e)
 {
 	struct ucred peer;
@@ -266,9 +277,14 @@ static int check_peer(const struct link *l, int fd, const char *path, struct err
 	if (peer.uid && peer.uid != l->uid)
 		return err_set(e, -EPERM, "%s: user %u listens, want %u or root", path, peer.uid,
 			       l->uid);
-	if (!l->any_process && peer.pid != l->pid)
+	if (peer.pid == l->pid)
+		return 0;
+	if (!l->any_process)
 		return err_set(e, -EPERM, "%s: process %d listens, want the VM's, %d", path,
 			       peer.pid, l->pid);
+	if (is_registered(l, peer.pid))
+		return err_set(e, -EPERM, "%s: process %d listens, which is another VM", path,
+			       peer.pid);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 struct attempt;
 
 struct link {
+	const char *sysroot;	/* kept by the caller */
 	sd_event *loop;
 	sd_event_source *io;
 	struct attempt *attempt;	/* to connect, that is not over */
@@ -26,7 +27,7 @@ struct link {
 	char uuid[UUID_TEXT_SIZE];	/* of @virt */
 	struct virt_vm *virt;		/* NULL: nor is it libvirt's */
 	struct qmp_facts virt_facts;
-	bool any_process;	/* the operator named the socket: whose user it is is enough */
+	bool any_process;	/* the operator named the socket: another VM's is none all the same */
 	bool paused;		/* its guest may be stopped: a new conversation is told so */
 	uint64_t retry_ms;
 	unsigned int failures;	/* in a row, see GOOD_MS */
@@ -36,13 +37,13 @@ struct link {
 };
 
 /* Nothing is connected yet, and there is no path. */
-void link_init(struct link *l, sd_event *loop, int pid, uid_t uid);
+void link_init(struct link *l, sd_event *loop, const char *sysroot, int pid, uid_t uid);
 
 /**
  * link_use() - the monitor is at this path
  * @l: the connection; ended when it leads elsewhere
  * @path: shorter than QMP_PATH_MAX; empty: there is none
- * @any_process: its listener may be another process than the VM
+ * @any_process: its listener may be another process than the VM, but not another VM
  */
 void link_use(struct link *l, const char *path, bool any_process);
 

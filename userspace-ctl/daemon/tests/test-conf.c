@@ -76,6 +76,29 @@ static bool a_vm_speaks_for_itself_only(void)
 	return true;
 }
 
+static bool users_are_known(void)
+{
+	static const char * const bad[] = { "", "a b", "web:x", "../x", "4294967295" };
+	char text[128];
+	struct conf c;
+	uid_t uid = 1;
+
+	EXPECT(!parse(&c, "[vm]\nuser = libvirt-qemu\n", true) &&
+	       !strcmp(c.vm.user, "libvirt-qemu"), "%s", e.text);
+	EXPECT(parse(&c, "[vm]\nuser = 107\n", false) == EX_BAD_INPUT &&
+	       strstr(e.text, "f:2: user: want it in a VM's own file"), "%s", e.text);
+	EXPECT(!conf_user_id("", "root", &uid, &e) && !uid, "root is %u", uid);
+	EXPECT(!conf_user_id("/nonexistent", "107", &uid, &e) && uid == 107, "%u", uid);
+	EXPECT(conf_user_id("/nonexistent", "root", &uid, &e) && strstr(e.text, "\"root\""), "%s",
+	       e.text);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "[vm]\nuser = %s\n", bad[i]);
+		EXPECT(parse(&c, text, true) || conf_user_id("", c.vm.user, &uid, &e), "\"%s\"",
+		       bad[i]);
+	}
+	return true;
+}
+
 static bool names_stay_in_their_directory(void)
 {
 	struct vm_conf vm;
@@ -155,6 +178,7 @@ int main(void)
 		{ "values are taken", values_are_taken },
 		{ "libvirt's address is this host's", libvirt_is_this_hosts },
 		{ "a VM's file speaks of the VM only", a_vm_speaks_for_itself_only },
+		{ "a VM's file is for a user", users_are_known },
 		{ "names stay in their directory", names_stay_in_their_directory },
 		{ "lines that inih would cut are refused", long_lines_are_refused },
 		{ "the record of targets survives, or is refused whole", records_survive },

@@ -993,6 +993,58 @@ reload_keeps_what_was()
 	until_true said 'pagefoldd.conf:1: .*stays as it was' && until_true rounds 5 && expect gone_not "$pid"
 }
 
+# rename_vm DIRECTORY NAME: whose name that is is looked at once, when it comes.
+rename_vm()
+{
+	mv "$1" "$root/renamed" && until_true no_metric "target_bytes{pid=\"${1##*/}\"" &&
+		echo "$2" >"$root/renamed/name" && mv "$root/renamed" "$1"
+}
+
+held_to()
+{
+	[ "$(cat "$1/target_bytes")" = $(($2 * MIB)) ]
+}
+
+# A VM chooses its name: the file counts for none of two, but for the one of the user that it names.
+a_name_is_one_vms()
+{
+	local one two file=$root/etc/pagefold/vm.d/web.conf
+
+	with_metrics
+	host 4096 3000
+	start_vms honest 2 1024 900 || return 1
+	one=$(dir_of honest-0) two=$(dir_of honest-1)
+	printf '[vm]\nmax = 512MiB\n' >"$file"
+	start_daemon
+	until_true rounds 1 && rename_vm "$one" web && until_true held_to "$one" 512 && rename_vm "$two" web &&
+		until_true held_to "$one" 0 && until_true more_rounds 3 && expect held_to "$two" 0 || return 1
+	kill -HUP "$pid"
+	until_true said 'configuration read again' && until_true more_rounds 3 && expect held_to "$one" 0 &&
+		expect held_to "$two" 0 &&
+		expect [ "$(grep -c 'vm.d/web.conf does not count: another VM bears that name' "$root/log")" = 2 ] || return 1
+	rename_vm "$two" other && until_true held_to "$one" 512 || return 1
+	sed -i 's/^Uid:.*/Uid:\t12345\t0\t0\t0/' "$root/proc/${two##*/}/status"
+	printf 'user = %u\n' "$(id -u)" >>"$file"
+	kill -HUP "$pid"
+	until_true said_twice 'configuration read again' && rename_vm "$two" web &&
+		until_true said "${two##*/}.*it is for user $(id -u), and this is a VM of user 12345" &&
+		until_true more_rounds 3 && expect held_to "$one" 512 && expect held_to "$two" 0
+}
+
+# A proxy may listen on a socket that the operator named, but no other VM.
+a_named_socket_is_no_other_vms()
+{
+	local other
+
+	start_vms honest 2 1024 900 || return 1
+	printf '[vm]\nqmp = %s\n' "$root/honest-1.sock" >"$root/etc/pagefold/vm.d/honest-0.conf"
+	start_daemon
+	until_true said 'honest-0.*honest-1.sock: process .* listens, which is another VM' &&
+		until_true said 'honest-1.*monitor connected' || return 1
+	other=$(dir_of honest-1)
+	mv "$other" "$root/away" && until_true said 'honest-0.*monitor connected'
+}
+
 # "balloon = no" must not strand what a balloon holds, whether it is said to this daemon or the next.
 no_balloon_gives_it_back()
 {
@@ -1209,7 +1261,8 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	bad_configuration_is_refused a_run_can_be_reported a_full_record_is_put_aside
 	a_record_that_cannot_begin_begins_later silence_is_not_taken_for_ease boasting_is_of_no_use
 	modesty_is_of_no_use ram_without_a_monitor_is_looked_at_again unregister_sticks reload_keeps_what_was
-	no_balloon_gives_it_back no_balloon_takes_a_wish_back a_new_socket_is_used systemd_hears_how_it_is
+	no_balloon_gives_it_back no_balloon_takes_a_wish_back a_new_socket_is_used
+	a_name_is_one_vms a_named_socket_is_no_other_vms systemd_hears_how_it_is
 	the_journal_gets_fields nobody_needs_to_hear figures_are_whole unwritten_figures_are_told_once)
 [ $# -le 2 ] || tests=("${@:3}")
 run_tests_apart "${JOBS:-6}" "${tests[@]}"
