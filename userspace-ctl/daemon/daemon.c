@@ -26,6 +26,7 @@
 #include "sysfs.h"
 
 #define LOCK_PATH	"/run/pagefold/lock"
+#define LEAVE_MS	60000	/* how long a VM that is taken out gets to get all back */
 
 static struct surroundings surroundings(const struct daemon *d)
 {
@@ -130,7 +131,10 @@ void daemon_free(struct daemon *d)
 		diary_freed(&d->diary, d->guests[i]);
 		guest_free(d->guests[i]);
 	}
+	for (size_t i = 0; i < d->nleaving; i++)
+		guest_free(d->leaving[i]);
 	free(d->guests);
+	free(d->leaving);
 	free(d->left);
 	diary_close(&d->diary);
 	pager_free(d->pager);
@@ -196,6 +200,59 @@ static void remember(struct daemon *d, const struct guest *g)
 	list[d->nleft++] = g->given;
 }
 
+/*
+ * An operator who takes a VM out has it without a daemon: it is not to lack for ever what it gave, nor to
+ * stand still. When the module goes all stays, as when the daemon ends: it may be back in a moment, and
+ * the host could not bear that all get everything back at once.
+ */
+static bool begin_leaving(struct daemon *d, const struct surroundings *s, struct guest *g)
+{
+	struct guest **list;
+	struct err e;
+
+	if (s->dry_run || !guest_gave(g) || !is_same(d, g) || sysfs_present(d->sysroot, &e))
+		return false;
+	list = reallocarray(d->leaving, d->nleaving + 1, sizeof(*list));
+	if (!list)
+		return false;
+	d->leaving = list;
+	list[d->nleaving++] = g;
+	g->left_ms = s->now_ms;
+	tell(g, LOG_INFO, "it was taken out: it gets back what it gave");
+	return true;
+}
+
+static void end_leaving(struct daemon *d, size_t i)
+{
+	guest_free(d->leaving[i]);
+	d->leaving[i] = d->leaving[--d->nleaving];
+}
+
+/* Should it come back, it is not one that stands any more. */
+static void has_it_back(struct daemon *d, const struct guest *g)
+{
+	tell(g, LOG_INFO, "it has back what it gave");
+	for (size_t i = 0; i < d->nleft; i++)
+		if (d->left[i].pid == g->pid && d->left[i].start == g->given.start)
+			d->left[i].paused = 0;
+	d->recorded = false;
+}
+
+static void see_leaving(struct daemon *d, const struct surroundings *s)
+{
+	for (size_t i = d->nleaving; i-- > 0;) {
+		struct guest *g = d->leaving[i];
+
+		if (guest_give_back(g, s))
+			has_it_back(d, g);
+		else if (s->now_ms - g->left_ms >= LEAVE_MS)
+			tell(g, LOG_WARNING, "it was taken out, and did not get back all that it gave");
+		else if (is_same(d, g))
+			continue;
+		end_leaving(d, i);
+	}
+}
+
 static void forget_dead(struct daemon *d)
 {
 	for (size_t i = d->nleft; i-- > 0;)
@@ -214,6 +271,10 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 		d->guests = list;
 		d->room += 16;
 	}
+	/* A monitor serves one. */
+	for (size_t i = d->nleaving; i-- > 0;)
+		if (d->leaving[i]->pid == pid)
+			end_leaving(d, i);
 	g = guest_new(s, d->loop, pid);
 	if (!g)
 		return;
@@ -225,13 +286,16 @@ static void add_guest(struct daemon *d, const struct surroundings *s, int pid)
 	diary_event(&d->diary, g, "vm-add", link_text(&g->link));
 }
 
-static void drop_guest(struct daemon *d, size_t i)
+static void drop_guest(struct daemon *d, const struct surroundings *s, size_t i)
 {
-	tell(d->guests[i], LOG_INFO, "gone");
-	diary_freed(&d->diary, d->guests[i]);
-	diary_event(&d->diary, d->guests[i], "vm-del", "it ended or was unregistered");
-	remember(d, d->guests[i]);
-	guest_free(d->guests[i]);
+	struct guest *g = d->guests[i];
+
+	tell(g, LOG_INFO, "gone");
+	diary_freed(&d->diary, g);
+	diary_event(&d->diary, g, "vm-del", "it ended or was unregistered");
+	remember(d, g);
+	if (!begin_leaving(d, s, g))
+		guest_free(g);
 	d->guests[i] = d->guests[--d->n];
 	d->new_names = true;
 }
@@ -271,7 +335,7 @@ static int find_guests(struct daemon *d, const struct surroundings *s)
 		closedir(dir);
 	for (size_t i = d->n; i-- > 0;)
 		if (!d->guests[i]->seen)
-			drop_guest(d, i);
+			drop_guest(d, s, i);
 	return rc;
 }
 
@@ -327,7 +391,7 @@ static void observe(struct daemon *d, const struct surroundings *s)
 {
 	for (size_t i = d->n; i-- > 0;)
 		if (!guest_observe(d->guests[i], s))
-			drop_guest(d, i);
+			drop_guest(d, s, i);
 }
 
 static void decide(struct daemon *d, uint64_t now_ms)
@@ -597,6 +661,7 @@ void daemon_round(struct daemon *d)
 	if (!d->dry_run)
 		virt_poll(d->virt, d->conf.libvirt_uri, s.now_ms);
 	rc = find_guests(d, &s);
+	see_leaving(d, &s);
 	if ((rc && rc != ENOENT) || !see_module(d, !rc))
 		return;
 	see_names(d, &s);

@@ -23,6 +23,8 @@ struct daemon {
 	struct diary diary;
 	struct guest **guests;
 	size_t n, room;
+	struct guest **leaving;		/* that were taken out, and get back what they gave */
+	size_t nleaving;
 	struct given *left;		/* of VMs that are not here now, but may come (back) */
 	size_t nleft;
 	enum host_state told_state;

@@ -652,6 +652,34 @@ void guest_act(struct guest *g, const struct surroundings *s)
 	link_flush(&g->link);
 }
 
+bool guest_gave(const struct guest *g)
+{
+	return link_has_monitor(&g->link) && (g->given.paused || claimed(g) || g->ladder.asked);
+}
+
+bool guest_give_back(struct guest *g, const struct surroundings *s)
+{
+	const struct qmp_facts *f;
+
+	g->link.paused = g->given.paused;
+	link_poll(&g->link, s->now_ms);
+	f = link_facts(&g->link);
+	if (!f || !link_is_open(&g->link))
+		return false;
+	/* What was wished is lost with a connection: what counts is what is held. */
+	if (f->balloon && link_balloon_is_settled(&g->link) && (g->ladder.asked || claimed(g)))
+		link_set_balloon(&g->link, g->ram);
+	g->ladder.asked = 0;
+	if (g->given.paused)
+		link_set_paused(&g->link, false);
+	link_flush(&g->link);
+	if (link_is_running(&g->link))
+		g->given.paused = 0;
+	f = link_facts(&g->link);
+	return f && !g->given.paused && (!f->balloon || (!claimed(g) &&
+	       link_balloon_is_settled(&g->link)));
+}
+
 bool guest_page(struct guest *g, const struct surroundings *s)
 {
 	uint64_t bytes = g->step.page_bytes;

@@ -49,6 +49,7 @@ struct guest {
 	bool seen, pressed, stats_fresh, stats_news, swap_known;
 	uint64_t ending_ms;		/* since when the emergency is to end it, 0: it is not */
 	bool end_told;			/* of this connection */
+	uint64_t left_ms;		/* when it was taken out, and is leaving */
 	unsigned int survived;		/* how often it was to end in this emergency */
 	/* What was told last, to tell changes only. */
 	struct {
@@ -104,6 +105,12 @@ bool guest_can_be_struck(const struct guest *g);
 
 /* Do what the ladder said; and the emergency, when given.paused or ending_ms says so. */
 void guest_act(struct guest *g, const struct surroundings *s);
+
+/* Whether the daemon took anything from it, or asked it to give, that it has not got back. */
+bool guest_gave(const struct guest *g);
+
+/* Have it get that back, and go on: for one that is taken out. Return: whether it has. */
+bool guest_give_back(struct guest *g, const struct surroundings *s);
 
 /* Have it paged out, as the ladder said. Return: whether the pager took it. */
 bool guest_page(struct guest *g, const struct surroundings *s);

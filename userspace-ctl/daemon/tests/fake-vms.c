@@ -39,6 +39,8 @@
  * Each has a cgroup to itself, and what is asked of that one's memory.reclaim goes from its usage
  * to swap; fake_paged counts how often it was asked.
  *
+ * One whose directory is moved to ROOT/unregistered writes there.
+ *
  * They end when the parent is killed, or their own process is.
  */
 #include <errno.h>
@@ -78,9 +80,10 @@ static void put(const char *dir, const char *file, const char *text, size_t len)
 
 static void put_number(const char *file, uint64_t value)
 {
-	char text[32];
+	char path[512], text[32];
 
-	put("sys/kernel/pagefold/vms", file, text,
+	snprintf(path, sizeof(path), "%s/unregistered/%d", root, getpid());
+	put(access(path, F_OK) ? "sys/kernel/pagefold/vms" : "unregistered", file, text,
 	    snprintf(text, sizeof(text), "%" PRIu64 "\n", value));
 }
 

@@ -551,11 +551,44 @@ a_pause_ends_after_the_module_was_gone()
 	start_daemon
 	until_true has mute-0 fake_stopped 1 || return 1
 	dir=$(dir_of mute-0)
-	mv "$dir" "$root/away"
-	until_true said 'mute-0.*gone' || return 1
+	mv "$sys" "$root/away"
+	until_true said 'mute-0.*gone' && until_true said 'waiting for the module' || return 1
 	host 4096 3000
-	mv "$root/away" "$dir"
-	until_true has mute-0 fake_stopped 0
+	expect [ "$(cat "$root/away/vms/${dir##*/}/fake_stopped")" = 1 ] && mv "$root/away" "$sys" &&
+		until_true has mute-0 fake_stopped 0
+}
+
+# As at SIGTERM: the host may be as short as before.
+balloons_stay_when_the_module_goes()
+{
+	local dir held
+
+	start_vms honest 1 1024 900 || return 1
+	start_daemon
+	until_true above honest-0 balloon_bytes 150 || return 1
+	dir=$(dir_of honest-0)
+	mv "$sys" "$root/away" && until_true said 'waiting for the module' || return 1
+	held=$(cat "$root/away/vms/${dir##*/}/fake_held")
+	mv "$root/away" "$sys" && until_true said_twice 'honest-0.*monitor connected' &&
+		expect [ "$(get honest-0 fake_held)" -ge "$held" ]
+}
+
+# Nobody is there any more who would.
+who_is_taken_out_gets_all_back()
+{
+	local dir stood
+
+	with_pause
+	start_vms honest 1 1024 900 && start_vms mute 1 1024 1000 || return 1
+	start_daemon
+	until_true above honest-0 fake_held 30 && until_true has mute-0 fake_stopped 1 || return 1
+	dir=$(dir_of honest-0) stood=$(dir_of mute-0)
+	mkdir "$root/unregistered" && mv "$dir" "$stood" "$root/unregistered/" || return 1
+	dir=$root/unregistered/${dir##*/} stood=$root/unregistered/${stood##*/}
+	until_true said 'honest-0.*has back what it gave' && until_true said 'mute-0.*has back what it gave' &&
+		expect [ "$(cat "$dir/fake_held")" = 0 ] && expect [ "$(cat "$stood/fake_stopped")" = 0 ] || return 1
+	# It is one like others when it is registered again, and stands or gives because it has to.
+	mv "$dir" "$sys/vms/" && until_true above honest-0 fake_held 30
 }
 
 # The monitor that it is stopped through is not left before it goes on, balloon or not.
@@ -1255,6 +1288,7 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	a_liar_is_told_of_once no_balloon_is_stuck paging_brings_it_to_its_target paging_for_nothing_is_left
 	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
+	balloons_stay_when_the_module_goes who_is_taken_out_gets_all_back
 	a_pause_ends_without_a_balloon who_stands_already_stands the_emergency_strikes_one_at_a_time
 	the_emergency_ends_one_at_a_time the_emergency_needs_no_other_rung who_survives_the_end_is_seen_again
 	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go
