@@ -3,7 +3,7 @@
  * KTAP for tests that run on the build machine.
  *
  * A test is a function that returns whether it passed, named in a table; tap_run() prints a line
- * for each.
+ * for each. One that this machine lacks something for says so with SKIP().
  */
 #ifndef PF_TAP_H
 #define PF_TAP_H
@@ -27,15 +27,30 @@ struct tap_test {
 	}								\
 } while (0)
 
+/* Whether the test that runs was left out. */
+static bool tap_skipped;
+
+/* Leave the test, for what printf makes of the arguments. */
+#define SKIP(...) do {							\
+	printf("# ");							\
+	printf(__VA_ARGS__);						\
+	putchar('\n');							\
+	tap_skipped = true;						\
+	return true;							\
+} while (0)
+
 static inline int tap_run(const struct tap_test *tests, size_t count)
 {
 	bool all = true;
 
 	printf("KTAP version 1\n1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
-		bool passed = tests[i].run();
+		bool passed;
 
-		printf("%s %zu %s\n", passed ? "ok" : "not ok", i + 1, tests[i].name);
+		tap_skipped = false;
+		passed = tests[i].run();
+		printf("%s %zu %s%s\n", passed ? "ok" : "not ok", i + 1, tests[i].name,
+		       tap_skipped ? " # SKIP" : "");
 		fflush(stdout);
 		all &= passed;
 	}

@@ -260,7 +260,7 @@ liars_are_tried_later()
 # What a path leads to may be a file system that does not answer; a VM's user may have mounted it.
 a_path_that_hangs_holds_up_nobody()
 {
-	[ -w /dev/fuse ] && unshare -m true 2>/dev/null || { echo '# no file system to hang: not looked at'; return 0; }
+	[ -w /dev/fuse ] && unshare -m true 2>/dev/null || { lacks 'a file system that hangs'; return; }
 	with_metrics
 	start_vms honest 2 1024 900 || return 1
 	mkdir "$root/hung"
@@ -382,7 +382,7 @@ foreign_socket_is_refused()
 # Whoever may write another's file could name any socket there, and another user may listen on his own.
 sockets_are_checked()
 {
-	[ "$(id -u)" = 0 ] || { echo '# not root: not looked at'; return 0; }
+	[ "$(id -u)" = 0 ] || { lacks 'the rights of root'; return; }
 	start_vms honest 3 512 400 || return 1
 	mv "$root/honest-0.sock" "$root/away.sock" && ln -s away.sock "$root/honest-0.sock" &&
 		chown 12345 "$root/honest-1.sock" && chmod 755 "$root" || return 1
@@ -1192,7 +1192,7 @@ the_journal_gets_fields()
 {
 	local notify=${fakes%vms}notify
 
-	unshare -m true 2>/dev/null || { echo '# no name space to be had: not looked at'; return 0; }
+	unshare -m true 2>/dev/null || { lacks 'a name space of its own'; return; }
 	start_vms honest 1 1024 900 || return 1
 	# shellcheck disable=SC2016  # for the inner shell
 	JOURNAL_STREAM=1:1 unshare -m bash -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/journal || exit 1
