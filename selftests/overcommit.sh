@@ -24,6 +24,27 @@ start_all()
 	swap_on && start_guests_of "${guests[@]}" && manage_all
 }
 
+# What a job took in each way, for a look at them side by side.
+costs=()
+
+# ms_since MOMENT, as ${EPOCHREALTIME/.} told it.
+ms_since()
+{
+	echo $(((${EPOCHREALTIME/.} - $1) / 1000))
+}
+
+# timed FILE COMMAND…: how long it takes is in FILE then, in ms.
+timed()
+{
+	local began=${EPOCHREALTIME/.} file=$1 status
+
+	shift
+	"$@"
+	status=$?
+	ms_since "$began" >"$file"
+	return $status
+}
+
 oom_kills()
 {
 	awk '$1 == "oom_kill" { print $2 }' /proc/vmstat
@@ -53,11 +74,12 @@ do_jobs()
 		began=${EPOCHREALTIME/.}
 		mib=$(pf-guest waste "$name" $JOB) || return 1
 		got=$((got + mib))
-		note "$name had $mib MiB in $(((${EPOCHREALTIME/.} - began) / 1000)) ms"
+		note "$name had $mib MiB in $(ms_since "$began") ms"
 		figures
 	done
 	took=$(((${EPOCHREALTIME/.} - before) / 1000 / $#)) swapped=$(($(vmstat_mib pswpout) - swapped))
 	note "$how: $# jobs got $got of $((JOB * $#)) MiB, $took ms for each, swapped out $swapped MiB"
+	costs+=("$how: $took ms")
 }
 
 # Their own work goes on, and what it left is right.
@@ -114,7 +136,7 @@ outlives_sigkill()
 	pf_set "$(target_of o1)" $((HAND * MIB)) && until_true said "o1 .*target ${HAND}MiB: set by hand" &&
 		until_true balloon_above o1 $((RAM - HAND - 150)) || return 1
 	used=$(($(pf_get "vms/$(pf-guest pid o4)/usage_bytes") / MIB))
-	pf-guest waste o4 $JOB >/tmp/job &
+	timed /tmp/job.ms pf-guest waste o4 $JOB >/tmp/job &
 	job=$!
 	until_true in_the_midst $job o4 $((used + 100)) || return 1
 	held=$(sum_of balloon_bytes)
@@ -126,7 +148,10 @@ outlives_sigkill()
 	until_true said "o1 .*target ${HAND}MiB: set by hand" && until_true balloons_answer ${#guests[@]} &&
 		expect equals "$(target_of o1)" $((HAND * MIB)) && expect balloon_above o1 $((RAM - HAND - 150)) || return 1
 	note "balloons held $held MiB when pagefoldd was killed, and hold $(sum_of balloon_bytes)"
-	wait $job && expect [ "$(</tmp/job)" = $JOB ] && all_work "${guests[@]}" &&
+	wait $job && expect [ "$(</tmp/job)" = $JOB ] || return 1
+	note "o4 had $JOB MiB in $(</tmp/job.ms) ms, in which pagefoldd was killed and started"
+	costs+=("with pagefoldd, killed meanwhile: $(</tmp/job.ms) ms")
+	all_work "${guests[@]}" &&
 		expect equals "$(target_of o1)" $((HAND * MIB)) && pf_set "$(target_of o1)" 0
 }
 
@@ -225,7 +250,7 @@ ksm_saves()
 # much others have idle, and if it insists its guest runs out of memory.
 with_ksm_and_static_balloons()
 {
-	local began
+	local began ms
 
 	pf-guest stop o1 && start_stock s1 && guests=(o2 o3 o4) || return 1
 	until_true balloons_answer 4 && set_all $STATIC s1 "${guests[@]}" && stop_daemon && pf_unload || return 1
@@ -233,7 +258,9 @@ with_ksm_and_static_balloons()
 	until_true ksm_saves 4 || return 1
 	began=${EPOCHREALTIME/.}
 	got=$(pf-guest waste s1 $JOB 2>/dev/null) || got=0
-	note "with KSM and static balloons: a job got $got of $JOB MiB, after $(((${EPOCHREALTIME/.} - began) / 1000)) ms"
+	ms=$(ms_since "$began")
+	note "with KSM and static balloons: a job got $got of $JOB MiB, after $ms ms"
+	costs+=("with KSM and static balloons: $got of $JOB MiB, $ms ms")
 	note "KSM saves $(ksm_mib) MiB"
 	echo 2 >/sys/kernel/mm/ksm/run
 	pf-guest drop s1 && expect [ "$got" -lt $JOB ] && verify_guests "${guests[@]}"
@@ -254,7 +281,7 @@ job_is_decided()
 # the kernel is told to kill a guest, or that would go on for minutes.
 with_nothing()
 {
-	local name job got=0 killed dead
+	local name job began ms=() got=0 killed dead
 
 	pf_load && start_daemon && until_true balloons_answer ${#guests[@]} && set_all $RAM "${guests[@]}" &&
 		stop_daemon && pf_unload && swapoff /dev/zram0 && echo y >$LRU/enabled && echo 1000 >$LRU/min_ttl_ms ||
@@ -262,16 +289,19 @@ with_nothing()
 	killed=$(oom_kills)
 	for name in "${guests[@]}"; do
 		figures
+		began=${EPOCHREALTIME/.}
 		pf-guest waste "$name" $JOB >/tmp/job 2>/dev/null &
 		job=$!
 		until_true job_is_decided $job "$killed" || return 1
+		ms+=("$(ms_since "$began")")
 		wait $job && got=$(</tmp/job) || got=0
 		was_killed "$killed" && break
 		expect [ "$got" = $JOB ] || return 1
 	done
 	echo 0 >$LRU/min_ttl_ms
 	dead=$(pf-guest list | awk '$3 == "dead" { printf "%s ", $1 }')
-	note "with nothing: $name got $got MiB, $(($(oom_kills) - killed)) killed: ${dead:-nobody}"
+	note "with nothing: $name got $got MiB, $(($(oom_kills) - killed)) killed: ${dead:-nobody}; jobs took ${ms[*]} ms"
+	costs+=("with nothing: ${ms[*]} ms, the last until somebody was killed")
 	expect was_killed "$killed" || return 1
 	for name in $dead; do
 		pf-guest drop "$name"
@@ -296,6 +326,9 @@ all_end_well()
 {
 	local name bad=0
 
+	for name in "${costs[@]}"; do
+		note "a job of $JOB MiB $name"
+	done
 	[ -z "$pid" ] || { stop_daemon && pf_unload; } || bad=1
 	for name in $(pf-guest list | awk '$3 == "alive" { print $1 }'); do
 		verify_guests "$name" && pf-guest stop "$name" || bad=1
