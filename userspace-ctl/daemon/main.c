@@ -134,17 +134,21 @@ static int on_stall(sd_event_source *s, int fd, uint32_t events, void *arg)
 
 /*
  * 200 ms of stall in two seconds begin a round early; two, because a shorter window takes a capability.
- * A kernel without PSI has no such file.
+ * Before 6.4 any does, CAP_SYS_RESOURCE, which opens much else and is not worth it: stalls are read in
+ * each round all the same. A kernel without PSI has no such file.
  */
 static void watch_stalls(sd_event *loop, const char *sysroot)
 {
 	static const char trigger[] = "some 200000 2000000";
 	int fd = *sysroot ? -1 : open("/proc/pressure/memory", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
+	if (fd >= 0 && write(fd, trigger, sizeof(trigger)) >= 0 &&
+	    sd_event_add_io(loop, NULL, fd, EPOLLPRI, on_stall, NULL) >= 0)
 		return;
-	if (write(fd, trigger, sizeof(trigger)) < 0 ||
-	    sd_event_add_io(loop, NULL, fd, EPOLLPRI, on_stall, NULL) < 0)
+	if (!*sysroot && errno != ENOENT && errno != EOPNOTSUPP)
+		tell(NULL, LOG_INFO, "/proc/pressure/memory: %s: no stall begins a round early",
+		     strerror(errno));
+	if (fd >= 0)
 		close(fd);
 }
 
