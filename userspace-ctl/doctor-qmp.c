@@ -131,10 +131,13 @@ static void no_socket(const char *sysroot, int pid, const char *name, struct fin
 
 void doctor_qmp(const char *sysroot, int pid, const char *name, struct findings *f)
 {
-	char path[QMP_PATH_MAX], proc[PATH_MAX], full[PATH_MAX + QMP_PATH_MAX];
+	char proc[PATH_MAX], full[PATH_MAX + QMP_PATH_MAX];
+	struct qmp_paths paths = { 0 };
+	/* The first that pagefoldd tries. */
+	const char *path = paths.path[0];
 	struct stat socket, process;
 
-	if (!process_qmp_path(sysroot, pid, path)) {
+	if (!process_qmp_paths(sysroot, pid, &paths)) {
 		no_socket(sysroot, pid, name, f);
 		return;
 	}

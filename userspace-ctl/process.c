@@ -135,20 +135,23 @@ static bool monitor_option(const char *arg, const char *value, char id[ELEMENT_M
 	       !strcmp(mode, "control") && option_value(value, "chardev", true, id, ELEMENT_MAX);
 }
 
-bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
+bool cmdline_qmp_paths(const char *cmdline, size_t len, struct qmp_paths *paths)
 {
 	const char *end = cmdline + len, *arg, *nul, *before = "";
 	char id[ELEMENT_MAX];
 
 	for (arg = cmdline; arg < end && (nul = memchr(arg, '\0', end - arg)); arg = nul + 1) {
-		if (qmp_option(before, arg, path))
-			return true;
-		if (monitor_option(before, arg, id) && strcmp(id, LIBVIRT_MONITOR) &&
-		    chardev_path(cmdline, end, id, path))
-			return true;
+		char *path = paths->path[paths->n];
+
+		if (qmp_option(before, arg, path) ||
+		    (monitor_option(before, arg, id) && strcmp(id, LIBVIRT_MONITOR) &&
+		     chardev_path(cmdline, end, id, path)))
+			paths->n++;
+		if (paths->n == QMP_PATHS)
+			break;
 		before = arg;
 	}
-	return false;
+	return paths->n;
 }
 
 static bool uuid_is_valid(const char *text)
@@ -277,11 +280,11 @@ void process_vm_name(const char *sysroot, int pid, char name[PF_NAME_MAX + 1])
 	snprintf(name, PF_NAME_MAX + 1, "pid-%d", pid);
 }
 
-bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX])
+bool process_qmp_paths(const char *sysroot, int pid, struct qmp_paths *paths)
 {
 	size_t len;
 	char *cmdline = process_cmdline(sysroot, pid, &len);
-	bool found = cmdline && cmdline_qmp_path(cmdline, len, path);
+	bool found = cmdline && cmdline_qmp_paths(cmdline, len, paths);
 
 	free(cmdline);
 	return found;

@@ -19,16 +19,23 @@ bool cmdline_guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX +
 
 #define QMP_PATH_MAX	108		/* as a socket's address takes */
 
+#define QMP_PATHS	4		/* that are taken from a command line at most */
+
+struct qmp_paths {
+	size_t n;
+	char path[QMP_PATHS][QMP_PATH_MAX];
+};
+
 /*
- * The path of a QMP socket in a VMM's command line, as for cmdline_guest_name(): of "-qmp
+ * The paths of QMP sockets in a VMM's command line, as for cmdline_guest_name(): of "-qmp
  * unix:PATH,...", or of a "-chardev socket,id=ID,path=PATH,..." that a "-mon
- * chardev=ID,mode=control" names. The first that is absolute and without "..", and not libvirt's.
- * Return: false when there is none.
+ * chardev=ID,mode=control" names. The first that are absolute and without "..", and not libvirt's.
+ * @paths: all zeroes. Return: false when there is none.
  */
-bool cmdline_qmp_path(const char *cmdline, size_t len, char path[QMP_PATH_MAX]);
+bool cmdline_qmp_paths(const char *cmdline, size_t len, struct qmp_paths *paths);
 
 /* The same for process @pid. */
-bool process_qmp_path(const char *sysroot, int pid, char path[QMP_PATH_MAX]);
+bool process_qmp_paths(const char *sysroot, int pid, struct qmp_paths *paths);
 
 #define UUID_TEXT_SIZE	37		/* with its NUL */
 

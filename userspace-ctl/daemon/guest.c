@@ -94,14 +94,15 @@ struct search {
 	struct aside *aside;
 	const char *sysroot;	/* of the command line: it stays */
 	int pid;
-	char path[QMP_PATH_MAX], uuid[UUID_TEXT_SIZE];
+	struct qmp_paths paths;
+	char uuid[UUID_TEXT_SIZE];
 };
 
 static void search_work(void *what)
 {
 	struct search *w = what;
 
-	if (!process_qmp_path(w->sysroot, w->pid, w->path))
+	if (!process_qmp_paths(w->sysroot, w->pid, &w->paths))
 		process_libvirt_uuid(w->sysroot, w->pid, w->uuid);
 }
 
@@ -141,8 +142,8 @@ static void search_look(struct guest *g, const struct surroundings *s)
 
 	if (!w || !aside_is_over(w->aside, SEARCH_MS))
 		return;
-	if (*w->path || !*w->uuid)
-		link_use(&g->link, w->path, false);
+	if (w->paths.n || !*w->uuid)
+		link_use_one_of(&g->link, &w->paths, false);
 	else if (!link_use_libvirt(&g->link, s->virt, w->uuid))
 		tell(g, LOG_WARNING, "its monitor is libvirt's: this build has no libvirt");
 	if (!link_has_monitor(&g->link))

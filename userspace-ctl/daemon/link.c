@@ -154,13 +154,30 @@ void link_set_quit(struct link *l, bool quit)
 		virt_vm_set_quit(l->virt, quit);
 }
 
+static void use_path(struct link *l, size_t at)
+{
+	l->at = at;
+	snprintf(l->path, sizeof(l->path), "%s", l->paths.path[at]);
+}
+
 void link_use(struct link *l, const char *path, bool any_process)
 {
+	struct qmp_paths one;
+
+	memset(&one, 0, sizeof(one));
+	one.n = *path != '\0';
+	snprintf(one.path[0], sizeof(one.path[0]), "%s", path);
+	link_use_one_of(l, &one, any_process);
+}
+
+void link_use_one_of(struct link *l, const struct qmp_paths *paths, bool any_process)
+{
 	l->any_process = any_process;
-	if (!l->virt && !strcmp(l->path, path))
+	if (!l->virt && !memcmp(&l->paths, paths, sizeof(*paths)))
 		return;
 	link_close(l);
-	snprintf(l->path, sizeof(l->path), "%s", path);
+	l->paths = *paths;
+	use_path(l, 0);
 	l->retry_ms = 0;
 	l->failures = 0;
 	l->news = false;
@@ -182,6 +199,9 @@ static void give_up(struct link *l)
 {
 	/* Of more failures only those are news that end what was told to be connected. */
 	l->news = !l->failures || l->ready_ms;
+	/* Another may serve somebody else, or nobody; one that did serve us is as good as any. */
+	if (l->paths.n > 1 && !l->ready_ms)
+		use_path(l, (l->at + 1) % l->paths.n);
 	link_close(l);
 	l->retry_ms = clock_ms() + ((uint64_t)RETRY_MS << l->failures);
 	if (l->failures < RETRY_MOST)

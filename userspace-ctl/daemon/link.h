@@ -23,7 +23,9 @@ struct link {
 	struct qmp *qmp;	/* NULL: not connected */
 	int pid;
 	uid_t uid;
-	char path[QMP_PATH_MAX];	/* empty: it has no monitor of its own */
+	struct qmp_paths paths;
+	size_t at;
+	char path[QMP_PATH_MAX];	/* @at of these; empty: it has no monitor of its own */
 	char uuid[UUID_TEXT_SIZE];	/* of @virt */
 	struct virt_vm *virt;		/* NULL: nor is it libvirt's */
 	struct qmp_facts virt_facts;
@@ -46,6 +48,14 @@ void link_init(struct link *l, sd_event *loop, const char *sysroot, int pid, uid
  * @any_process: its listener may be another process than the VM, but not another VM
  */
 void link_use(struct link *l, const char *path, bool any_process);
+
+/**
+ * link_use_one_of() - the same, at one of these paths: where one fails the next is tried
+ * @l: the connection; ended when they are others than before
+ * @paths: they; what is not used is zeroes
+ * @any_process: as for link_use()
+ */
+void link_use_one_of(struct link *l, const struct qmp_paths *paths, bool any_process);
 
 /**
  * link_use_libvirt() - the monitor is libvirt's

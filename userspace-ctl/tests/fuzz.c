@@ -91,15 +91,17 @@ static void fuzz_config(const char *text, size_t len)
 
 static void fuzz_cmdline(const char *text, size_t len)
 {
-	char name[PF_NAME_MAX + 1], path[QMP_PATH_MAX], uuid[UUID_TEXT_SIZE];
+	char name[PF_NAME_MAX + 1], uuid[UUID_TEXT_SIZE];
+	struct qmp_paths paths = { 0 };
 
 	if (cmdline_guest_name(text, len, name))
 		MUST(name_is_valid(name));
 	if (cmdline_libvirt_uuid(text, len, uuid))
 		MUST(strlen(uuid) == UUID_TEXT_SIZE - 1);
 	MUST(cmdline_balloon(text, len) != BALLOON_UNKNOWN);
-	if (cmdline_qmp_path(text, len, path))
-		MUST(*path == '/' && strlen(path) < QMP_PATH_MAX);
+	MUST(cmdline_qmp_paths(text, len, &paths) == (paths.n > 0) && paths.n <= QMP_PATHS);
+	for (size_t i = 0; i < paths.n; i++)
+		MUST(*paths.path[i] == '/' && strlen(paths.path[i]) < QMP_PATH_MAX);
 }
 
 /* A dump in which one file is what nobody would have written. */

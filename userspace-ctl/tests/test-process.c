@@ -26,13 +26,30 @@ static bool guest_name(const char *cmdline, size_t len, char name[PF_NAME_MAX + 
 static bool guest_qmp(const char *cmdline, size_t len, char path[QMP_PATH_MAX])
 {
 	char *copy = malloc(len ? len : 1);
+	struct qmp_paths paths = { 0 };
 	bool found;
 
 	memcpy(copy, cmdline, len);
-	path[0] = '\0';
-	found = cmdline_qmp_path(copy, len, path);
+	found = cmdline_qmp_paths(copy, len, &paths);
+	memcpy(path, paths.path[0], QMP_PATH_MAX);
 	free(copy);
 	return found;
+}
+
+/* Each in its turn, and no more than there is room for. */
+static bool all_sockets_are_found(void)
+{
+	static const char line[] = "qemu\0-qmp\0unix:/a\0-qmp\0unix:b\0-qmp\0unix:/c,server=on\0"
+				   "-chardev\0socket,id=m,path=/d\0-mon\0m,mode=control\0"
+				   "-qmp\0unix:/e\0-qmp\0unix:/f";
+	static const char * const want[QMP_PATHS] = { "/a", "/c", "/d", "/e" };
+	struct qmp_paths paths = { 0 };
+
+	EXPECT(cmdline_qmp_paths(line, sizeof(line), &paths) && paths.n == QMP_PATHS, "%zu",
+	       paths.n);
+	for (size_t i = 0; i < QMP_PATHS; i++)
+		EXPECT(!strcmp(paths.path[i], want[i]), "%zu: %s", i, paths.path[i]);
+	return true;
 }
 
 static bool guest_uuid(const char *cmdline, size_t len, char uuid[UUID_TEXT_SIZE])
@@ -306,6 +323,7 @@ static bool balloons(void)
 int main(void)
 {
 	static const struct tap_test tests[] = {
+		{ "all monitors of a command line are found", all_sockets_are_found },
 		{ "the balloon on a command line", balloons },
 		{ "guest names in command lines", command_lines },
 		{ "monitors in command lines", monitors },

@@ -34,6 +34,7 @@
  *   injector	honest, but for events that hold what they should not
  *   traitor	honest, but for its statistics, which are no JSON
  *   flood	events as fast as they are taken
+ *   twofold	honest, but its command line names a socket first that is not there
  *   foreign	names a socket that another process listens on
  *
  * Each has a cgroup to itself, and what is asked of that one's memory.reclaim goes from its usage
@@ -214,8 +215,11 @@ static void make_files(void)
 	put("proc", "stat", text, n);
 	put_status();
 	make_cgroup();
-	n = snprintf(text, sizeof(text), "qemu%c-qmp%cunix:%s/%s-%d.sock,server=on%c", 0, 0, root,
-		     strcmp(kind, "foreign") ? kind : "honest", number, 0);
+	n = snprintf(text, sizeof(text), "qemu%c", 0);
+	if (!strcmp(kind, "twofold"))
+		n += snprintf(text + n, sizeof(text) - n, "-qmp%cunix:%s/none.sock%c", 0, root, 0);
+	n += snprintf(text + n, sizeof(text) - n, "-qmp%cunix:%s/%s-%d.sock,server=on%c", 0, root,
+		      strcmp(kind, "foreign") ? kind : "honest", number, 0);
 	put("proc", "cmdline", text, strcmp(kind, "plain") ? n : 5);
 	snprintf(path, sizeof(path), "%s/sys/kernel/pagefold/vms/new-%d", root, getpid());
 	mkdir(path, 0755);

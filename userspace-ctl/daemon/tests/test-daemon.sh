@@ -379,6 +379,14 @@ foreign_socket_is_refused()
 	until_true said 'foreign-0.*process .* listens, want the VM' && expect above honest-0 usage_bytes 1
 }
 
+a_second_monitor_is_tried()
+{
+	start_vms twofold 1 1024 900 || return 1
+	start_daemon
+	until_true said 'twofold-0.*none.sock: No such file' && until_true said 'twofold-0.*monitor connected' &&
+		until_true above twofold-0 balloon_bytes 30
+}
+
 # Whoever may write another's file could name any socket there, and another user may listen on his own.
 sockets_are_checked()
 {
@@ -1284,7 +1292,8 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	limits_outlive_the_daemon liars_are_remembered rungs_add_up_to_what_was_freed idle_is_not_unknown
 	what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept hostile_peers_block_nobody
 	a_path_that_hangs_holds_up_nobody a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
-	who_hangs_keeps_others_from_nothing foreign_socket_is_refused sockets_are_checked a_liar_is_untrusted
+	who_hangs_keeps_others_from_nothing foreign_socket_is_refused a_second_monitor_is_tried
+	sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck paging_brings_it_to_its_target paging_for_nothing_is_left
 	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
