@@ -13,11 +13,12 @@ set grid ytics
 set ylabel 'instructions per page'
 set key top right horizontal outside
 set xtics rotate by -25 noenhanced scale 0
+set rmargin 12
 set datafile missing '-'
 set multiplot layout words(kernels), 1
 do for [k in kernels] {
 	set title 'kernel '.k.': lower is better, logarithmic ('.command.')' noenhanced
-	rows = sprintf("< awk '$1 == \"%s\"' %s", k, data)
+	rows = sprintf("< awk '$1 == \"%s\"' %s | sort -k2", k, data)
 	plot rows using 3:xtic(2) title 'KSM, default' linecolor rgb '#b0b0b0', \
 	     rows using 4 title 'KSM, tuned' linecolor rgb '#707070', \
 	     rows using 5 title 'Pagefold' linecolor rgb '#2060c0'
