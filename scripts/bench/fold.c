@@ -43,10 +43,8 @@
 #define PASSES_SETTLE	64
 #define PASSES_LONG	128
 #define PASSES_LONGER	512
-/* Memory of so many pages at most is small enough for more passes, and one of so many for few. */
+/* Memory of so many pages at most is small enough for more of them. */
 #define PAGES_LONGER	32768
-#define PAGES_FEW	1048576
-#define PASSES_FEW	64
 /* What the goal for idle memory asks for. */
 #define PASSES_UNCHANGED	12
 /* Passes over memory that is written between each two of them: more where some are left out. */
@@ -821,14 +819,13 @@ static double ksm_steady(void)
  */
 static double pagefold_steady(void)
 {
-	int count = nr_pages >= PAGES_FEW ? PASSES_FEW :
-		    work->folds || nr_pages > PAGES_LONGER ? PASSES_LONG : PASSES_LONGER;
+	int count = work->folds || nr_pages > PAGES_LONGER ? PASSES_LONG : PASSES_LONGER;
 	double each;
 
 	if (nr_pages <= PAGES_LONGER)
 		unchanged_row("settling", run_passes(PASSES_UNCHANGED, 0));
 	put(PF "rest_passes_max", "0");
-	row("look", "instructions/page", run_passes(nr_pages >= PAGES_FEW ? 1 : 3, STEADY_NS) / nr_pages);
+	row("look", "instructions/page", run_passes(3, STEADY_NS) / nr_pages);
 	put(PF "rest_passes_max", "31");
 	run_passes(PASSES_SETTLE, 0);
 	each = run_passes(count, 0);
