@@ -41,9 +41,18 @@ configure()
 	[ -z "$pid" ] || kill -HUP "$pid"
 }
 
+# as_in_unit COMMAND…: in the place of this shell, with the capabilities that the daemon's unit leaves it.
+as_in_unit()
+{
+	local room
+
+	room=$(dirname "$0")
+	exec "$room/bounded" "$(sed -n 's/^CapabilityBoundingSet=//p' "$room/pagefoldd.service")" "$@"
+}
+
 start_daemon()
 {
-	"$daemon" >>$log 2>&1 &
+	as_in_unit "$daemon" >>$log 2>&1 &
 	pid=$!
 }
 

@@ -333,7 +333,15 @@ ends()
 		rmdir $group
 }
 
-subtests=(boot finds_running_guests hears_of_a_new_vm shares_before_it_takes takes_memory guest_without_driver
+# All that follows is done with these.
+has_what_its_unit_leaves_it()
+{
+	note "$(grep CapEff "/proc/$pid/status")"
+	expect [ "$(grep CapEff "/proc/$pid/status")" = "$(as_in_unit /bin/grep CapEff /proc/self/status)" ] &&
+		expect [ "$(grep CapEff "/proc/$pid/status")" != "$(grep CapEff /proc/self/status)" ]
+}
+
+subtests=(boot finds_running_guests has_what_its_unit_leaves_it hears_of_a_new_vm shares_before_it_takes takes_memory guest_without_driver
 	hand_set_outlives_sigkill driver_is_removed pages_out_through_a_cgroup pages_out_by_name
 	come_and_go driver_is_missed qemu_is_killed gives_back free_memory_is_not_paged reports_what_it_frees
 	module_goes_and_comes run_is_recorded ends)
