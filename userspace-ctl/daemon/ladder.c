@@ -79,7 +79,8 @@ static void end_period(struct ladder *l, const struct ladder_view *v, uint64_t n
 
 /*
  * Nothing counts as freed that the VM's usage does not show. A balloon that is filled within one
- * round shows in the usage at once, and in what the VMM says of it a round later.
+ * round shows in the usage at once, and in what the VMM says of it a round later. A claim that does
+ * not fit does not wait for a fall of the usage to go with.
  */
 static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
 {
@@ -91,7 +92,7 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 		now->drop += less(l->last.usage, v->usage);
 		now->gained[RUNG_SHARE] += less(v->shared, l->last.shared);
 		now->gained[RUNG_PAGE] += less(v->paged, l->last.paged);
-		if (!l->untrusted)
+		if (!l->untrusted && !l->lie_ms)
 			now->gained[RUNG_BALLOON] += less(v->balloon, l->last.balloon);
 		credit(l, RUNG_SHARE);
 		credit(l, RUNG_PAGE);
