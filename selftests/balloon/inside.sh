@@ -60,10 +60,10 @@ grow_after_watch()
 		mapfile -t looks < <(times)
 }
 
-# What is wanted changes while a batch is with the device. It is looked at once, and then one batch is prepared again
-# while the device has another: a single event tells of all of them, where each would have its own. A batch is of 8192
-# pages at most, and three had been begun.
-batches_overlap_after_a_new_target()
+# What is wanted changes while a batch is with the device. It is looked at once, and then one batch follows another again:
+# a single event tells of all of them, where each would have its own. A batch is of 8192 pages at most, and three had been
+# begun.
+batches_go_on_after_a_new_target()
 {
 	double $TELL inflate_acks=1 num_pages=60000 && until_true seen_at_least held 1 &&
 		traced pagefold_balloon/pagefold_balloon_inflate && tell num_pages 60001 &&
@@ -74,11 +74,12 @@ batches_overlap_after_a_new_target()
 		until_true seen_is actual 0 && witness && gone
 }
 
-# Out of memory while the device has the first batch: nothing is held yet, and the one that is prepared comes back. That
-# is there for a second, so the guest itself is out of memory, as an administrator has it, again and again until then.
+# Out of memory while the device has the first batch of ranges: nothing is held yet, and the one that is prepared comes
+# back. That is there for a second, so the guest itself is out of memory, as an administrator has it, again and again
+# until then.
 what_is_prepared_comes_back_first()
 {
-	double $((TELL | OOM)) ack=1 && traced pagefold_balloon/pagefold_balloon_give_back &&
+	double $((TELL | OOM | REPORT)) ack=1 && traced pagefold_balloon/pagefold_balloon_give_back &&
 		must ask sh "sh -c 'echo -1000 >/proc/self/oom_score_adj; echo 60000 >$DOUBLE/num_pages;
 			until grep -q give_back: $TRACING/trace; do echo f >/proc/sysrq-trigger; done' \
 			>/dev/null 2>&1 </dev/null &" &&
@@ -147,7 +148,7 @@ console_is_clean()
 	console_clean
 }
 
-subtests=(slow_watch_is_brought_forward batches_overlap_after_a_new_target what_is_prepared_comes_back_first
+subtests=(slow_watch_is_brought_forward batches_go_on_after_a_new_target what_is_prepared_comes_back_first
 	few_pfns_in_a_buffer absurd_limits_are_refused pauses_between_reports_grow blocks_are_counted
 	console_is_clean)
 [ $# = 0 ] || subtests=("$@")
