@@ -480,12 +480,6 @@ sane_again()
 		tell num_pages 0 && until_true seen_is actual 0 && witness && gone && unload && whole
 }
 
-log_says_why()
-{
-	ask sh "dmesg | grep -i -c -E '(balloon|virtio).*(ack|not a head|out of range|broken|device)'" &&
-		note "lines about it: $answer"
-}
-
 # The double's broken rings make the virtio core complain with dev_err, which is no trouble of the kernel.
 console_is_clean()
 {
@@ -500,7 +494,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 	slow_reports_are_no_need late_deflates_are_told_and_room_asked_again need_is_met_while_growing
 	short_reporting_queue new_target_takes_effect_within_a_batch new_target_hurries_the_batch
 	poison_is_declined lateness_is_logged acks_late acks_after_oom removed_while_silent unbound_while_silent unloaded_while_silent sleeps_while_silent acks_twice acks_what_nobody_gave broken_reports_hold_up_nothing
-	breaks_while_a_page_moves compaction_passes_over_silence log_says_why)
+	breaks_while_a_page_moves compaction_passes_over_silence)
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
