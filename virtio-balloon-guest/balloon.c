@@ -222,7 +222,7 @@ static void pb_halt_deflate(struct pb_balloon *b)
 		got = pb_pages_deflate(b, PB_PFNS_MAX, PB_A_SECOND);
 		if (!got)
 			got = pb_blocks_deflate(b, PB_WAY_INFLATE, PB_PFNS_MAX, PB_A_SECOND);
-		pb_count(b, PB_COUNT_DEFLATE_REMOVE, got);
+		pb_count(b, PB_COUNT_DEFLATE_RESET, got);
 		cond_resched();
 	} while (got);
 }

@@ -157,6 +157,7 @@ PB_COUNTER(deflate_oom_pages, pb_pages_show, PB_COUNT_DEFLATE_OOM);
 PB_COUNTER(deflate_pressure_pages, pb_pages_show, PB_COUNT_DEFLATE_PRESSURE);
 PB_COUNTER(deflate_offline_pages, pb_pages_show, PB_COUNT_DEFLATE_OFFLINE);
 PB_COUNTER(deflate_late_pages, pb_pages_show, PB_COUNT_DEFLATE_LATE);
+PB_COUNTER(deflate_reset_pages, pb_pages_show, PB_COUNT_DEFLATE_RESET);
 PB_COUNTER(migrate_pages, pb_pages_show, PB_COUNT_MIGRATE);
 PB_COUNTER(report_pages, pb_pages_show, PB_COUNT_REPORT);
 PB_COUNTER(hint_pages, pb_pages_show, PB_COUNT_HINT);
@@ -175,6 +176,7 @@ static struct attribute *pb_counter_attrs[] = {
 	&pb_counter_deflate_pressure_pages.attr.attr,
 	&pb_counter_deflate_offline_pages.attr.attr,
 	&pb_counter_deflate_late_pages.attr.attr,
+	&pb_counter_deflate_reset_pages.attr.attr,
 	&pb_counter_migrate_pages.attr.attr,
 	&pb_counter_report_pages.attr.attr,
 	&pb_counter_hint_pages.attr.attr,
