@@ -22,6 +22,7 @@
  * kernel is left enough in its own, see pb_pressure_blocks(). Nobody reclaims for blocks either;
  * what is not free in large blocks is taken page by page, see inflate.c.
  */
+#include <linux/list_sort.h>
 #include <linux/sched/clock.h>
 #include <linux/sort.h>
 
@@ -38,7 +39,9 @@
 /* The same of a batch that comes back. */
 #define PB_BATCH_NS	(4 * NSEC_PER_MSEC)
 /* Freeing needs no acknowledgment: the batch only bounds how long the target is not looked at. */
-#define PB_FREE_PAGES	(SZ_256M >> PAGE_SHIFT)
+#define PB_FREE_PAGES	((unsigned long)SZ_256M >> PAGE_SHIFT)
+/* And where each page that is freed is cleared. */
+#define PB_CLEAR_PAGES	((unsigned long)SZ_16M >> PAGE_SHIFT)
 /* Batches that follow each other while nothing changes: the host hears of the size in between. */
 #define PB_GO_PAGES	((unsigned long)SZ_256M >> PAGE_SHIFT)
 /*
@@ -160,22 +163,24 @@ static unsigned long pb_limbo_free(struct pb_balloon *b, struct list_head *limbo
 	return nr;
 }
 
+/* Whoever has the queue kicks when it is given away, so nobody waits for it here. */
 static void pb_limbo_work(struct work_struct *work)
 {
 	struct pb_balloon *b = container_of(work, struct pb_balloon, settle);
 
-	if (!pb_queue_claim(b, &b->deflate, PB_UNTIL_STOP))
+	if (!pb_queue_try(&b->deflate))
 		return;
 	if (pb_queue_is_idle(&b->deflate))
 		pb_count(b, PB_COUNT_DEFLATE_LATE, pb_limbo_free(b, &b->leaving));
-	pb_queue_release(b, &b->deflate);
+	pb_queue_unclaim(b, &b->deflate);
 }
 
 /**
  * pb_limbo_kick() - take back what is leaving, if the device has acknowledged it
  * @b: the balloon
  *
- * Called for each acknowledgment, and when somebody does not wait for it any longer.
+ * Called for each acknowledgment, when somebody does not wait for it any longer, and when the queue
+ * is given away.
  *
  * Context: any.
  */
@@ -229,7 +234,7 @@ static unsigned int pb_ranges_merge(struct scatterlist *sg, unsigned int nr)
  * @half: which of the two buffers describes them
  * @blocks: they
  * @pages: how many pages those are
- * @used: how much of the buffer
+ * @used: how many ranges, where they are reported
  */
 struct pb_batch {
 	unsigned int half;
@@ -251,7 +256,6 @@ static void pb_batch_take(struct pb_balloon *b, enum pb_way way, struct pb_batch
 	unsigned int entries = min_t(unsigned int, PB_REPORT_MAX,
 				     way == PB_WAY_REPORT ?
 				     virtqueue_get_vring_size(b->report.vq) : PB_REPORT_MAX);
-	__virtio32 *pfns = b->inflate_pfns + batch->half * b->pfns_max;
 	struct scatterlist *sg = b->sg[batch->half];
 	unsigned int order = MAX_PAGE_ORDER;
 	u64 until = local_clock() + PB_TAKE_NS;
@@ -275,8 +279,6 @@ static void pb_batch_take(struct pb_balloon *b, enum pb_way way, struct pb_batch
 		list_add(&page->lru, &batch->blocks);
 		if (way == PB_WAY_REPORT)
 			sg_set_page(&sg[batch->used++], page, PAGE_SIZE << order, 0);
-		else
-			batch->used = pb_pfns_add(b, pfns, batch->used, page, 1UL << order);
 		batch->pages += 1UL << order;
 		entries--;
 		cond_resched();
@@ -300,16 +302,39 @@ static void pb_batch_fill(struct pb_balloon *b, enum pb_way way, struct pb_batch
 	pb_deflate_settled(b);
 }
 
+static int pb_block_compare(void *unused, const struct list_head *left,
+			    const struct list_head *right)
+{
+	return page_to_pfn(list_entry(left, struct page, lru)) >
+	       page_to_pfn(list_entry(right, struct page, lru));
+}
+
+/*
+ * Tell the device page by page which blocks it gets or loses, in order: it discards a page of its
+ * own that is larger when all of its parts come one after the other.
+ */
+static int pb_blocks_send(struct pb_balloon *b, struct pb_queue *queue, struct list_head *blocks,
+			  __virtio32 *pfns)
+{
+	struct scatterlist sg;
+	unsigned int used = 0;
+	struct page *page;
+
+	list_sort(NULL, blocks, pb_block_compare);
+	list_for_each_entry(page, blocks, lru)
+		used = pb_pfns_add(b, pfns, used, page, 1UL << pb_block_order(page));
+	sg_init_one(&sg, pfns, used * sizeof(*pfns));
+	return pb_queue_send(b, queue, &sg, 1, true);
+}
+
 static int pb_batch_send(struct pb_balloon *b, enum pb_way way, struct pb_queue *queue,
 			 struct pb_batch *batch)
 {
-	struct scatterlist sg, *ranges = b->sg[batch->half];
-	__virtio32 *pfns = b->inflate_pfns + batch->half * b->pfns_max;
+	struct scatterlist *ranges = b->sg[batch->half];
 
-	if (way == PB_WAY_INFLATE) {
-		sg_init_one(&sg, pfns, batch->used * sizeof(*pfns));
-		return pb_queue_send(b, queue, &sg, 1, true);
-	}
+	if (way == PB_WAY_INFLATE)
+		return pb_blocks_send(b, queue, &batch->blocks,
+				      b->inflate_pfns + batch->half * b->pfns_max);
 	batch->used = pb_ranges_merge(ranges, batch->used);
 	sg_mark_end(&ranges[batch->used - 1]);
 	return pb_queue_send(b, queue, ranges, batch->used, false);
@@ -541,20 +566,6 @@ static unsigned long pb_blocks_pop(struct pb_balloon *b, enum pb_way way, unsign
 	return popped;
 }
 
-/* Tell the device which blocks it loses. */
-static int pb_blocks_announce(struct pb_balloon *b, struct list_head *batch)
-{
-	__virtio32 *pfns = b->deflate_pfns[pb_queue_next(&b->deflate)];
-	struct scatterlist sg;
-	unsigned int used = 0;
-	struct page *page;
-
-	list_for_each_entry(page, batch, lru)
-		used = pb_pfns_add(b, pfns, used, page, 1UL << pb_block_order(page));
-	sg_init_one(&sg, pfns, used * sizeof(*pfns));
-	return pb_queue_send(b, &b->deflate, &sg, 1, true);
-}
-
 /* What the device was not told of is held as before. */
 static void pb_blocks_keep(struct pb_balloon *b, struct list_head *batch)
 {
@@ -587,7 +598,7 @@ static bool pb_blocks_return(struct pb_balloon *b, struct list_head *batch,
 {
 	int err;
 
-	if (pb_blocks_announce(b, batch)) {
+	if (pb_blocks_send(b, &b->deflate, batch, b->deflate_pfns[pb_queue_next(&b->deflate)])) {
 		pb_blocks_keep(b, batch);
 		return false;
 	}
@@ -617,7 +628,8 @@ unsigned long pb_blocks_deflate(struct pb_balloon *b, enum pb_way way, unsigned 
 	LIST_HEAD(batch);
 
 	if (way == PB_WAY_REPORT) {
-		popped = pb_blocks_pop(b, way, min_t(unsigned long, nr, PB_FREE_PAGES), &batch);
+		popped = pb_blocks_pop(b, way, min(nr, want_init_on_free() ? PB_CLEAR_PAGES :
+							PB_FREE_PAGES), &batch);
 		pb_blocks_release(b, &batch);
 		return popped;
 	}
@@ -724,7 +736,7 @@ void pb_blocks_free_all(struct pb_balloon *b)
 	for (way = 0; way < PB_WAY_NR; way++)
 		while ((nr = pb_blocks_pop(b, way, PB_FREE_PAGES, &batch))) {
 			pb_blocks_release(b, &batch);
-			pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
+			pb_count(b, PB_COUNT_DEFLATE_RESET, nr);
 			cond_resched();
 		}
 	pb_limbo_free(b, &b->limbo);

@@ -4,8 +4,7 @@
  *
  * What is left when the guest has no larger blocks free. These pages stay movable, so they never
  * hinder the guest when it wants large blocks itself. Thousands of PFNs go in one buffer, in order:
- * the host merges neighbours, and a host page larger than ours is only discarded when all its
- * parts come one after the other.
+ * a host page larger than ours is only discarded when all its parts come one after the other.
  *
  * Nobody reclaims directly for the balloon: kswapd is woken, and the work comes again a little
  * later. So whatever stalls in the guest stalls for its own wishes, see pressure.c.
@@ -118,14 +117,25 @@ static void pb_pages_free(struct list_head *pages)
 	}
 }
 
+/* They are nobody's, or held as blocks are: what looks for pages that it could move passes over. */
+static void pb_pages_fix(struct list_head *pages)
+{
+	struct page *page;
+
+	list_for_each_entry(page, pages, lru) {
+		pb_page_forget_movable(page);
+		pb_page_set_offline(page);
+	}
+}
+
 static void pb_pages_to_limbo(struct pb_balloon *b, struct list_head *pages,
 			      struct list_head *limbo)
 {
 	struct page *page, *next;
 
+	pb_pages_fix(pages);
 	list_for_each_entry_safe(page, next, pages, lru) {
 		list_del(&page->lru);
-		pb_page_set_offline(page);
 		pb_limbo_add(b, limbo, page, 0);
 	}
 }
@@ -153,8 +163,8 @@ static void pb_pages_keep(struct pb_balloon *b, struct list_head *pages, unsigne
 {
 	struct page *page;
 
+	pb_pages_fix(pages);
 	list_for_each_entry(page, pages, lru) {
-		pb_page_set_offline(page);
 		set_page_private(page, 0);
 		pb_block_account(b, page, 1);
 	}
@@ -352,7 +362,7 @@ void pb_pages_free_all(struct pb_balloon *b)
 
 		nr = pb_pages_pop(b, PB_PFNS_MAX, &pages);
 		pb_pages_free(&pages);
-		pb_count(b, PB_COUNT_DEFLATE_REMOVE, nr);
+		pb_count(b, PB_COUNT_DEFLATE_RESET, nr);
 		if (!b->info_nr)
 			break;
 		if (nr)

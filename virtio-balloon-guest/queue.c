@@ -90,16 +90,29 @@ bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patien
 }
 
 /**
+ * pb_queue_unclaim() - pb_queue_release() for who has just seen to what is leaving
+ * @b: the balloon
+ * @queue: that was claimed
+ */
+void pb_queue_unclaim(struct pb_balloon *b, struct pb_queue *queue)
+{
+	clear_bit_unlock(PB_QUEUE_CLAIMED, &queue->flags);
+	/* Between the bit and a look whether anybody waits for it. */
+	smp_mb__after_atomic();
+	wake_up_all(&b->wait);
+}
+
+/**
  * pb_queue_release() - let others have a queue
  * @b: the balloon
  * @queue: that was claimed
  */
 void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue)
 {
-	clear_bit_unlock(PB_QUEUE_CLAIMED, &queue->flags);
-	/* Between the bit and a look whether anybody waits for it. */
-	smp_mb__after_atomic();
-	wake_up_all(&b->wait);
+	pb_queue_unclaim(b, queue);
+	/* Who came to see what has left the balloon did not wait for the queue. */
+	if (queue == &b->deflate)
+		pb_limbo_kick(b);
 }
 
 /* Take back what the device has acknowledged; the ring takes care that each comes back once. */

@@ -45,6 +45,7 @@ void pb_queue_ack(struct virtqueue *vq);
 bool pb_queue_try(struct pb_queue *queue);
 bool pb_queue_claim(struct pb_balloon *b, struct pb_queue *queue, enum pb_patience patience);
 void pb_queue_release(struct pb_balloon *b, struct pb_queue *queue);
+void pb_queue_unclaim(struct pb_balloon *b, struct pb_queue *queue);
 int pb_queue_send(struct pb_balloon *b, struct pb_queue *queue, struct scatterlist *sg,
 		  unsigned int nr, bool out);
 void pb_queue_late(struct pb_balloon *b, struct pb_queue *queue, unsigned long since,

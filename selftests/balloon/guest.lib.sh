@@ -480,6 +480,21 @@ gone()
 	must ask rmmod balloon_double && whole
 }
 
+TRACING=/sys/kernel/tracing
+
+# traced EVENT…: nothing but these from here on.
+traced()
+{
+	must ask sh "echo 0 >$TRACING/events/enable; : >$TRACING/trace; for e in $*; do
+		echo 1 >$TRACING/events/\$e/enable || exit 1; done"
+}
+
+# The events with $1 in them, each on a line of its own in $last.
+events()
+{
+	ask sh "grep -e '$1' $TRACING/trace" && last=${answer//$'\t'/$'\n'} && [ -n "$last" ]
+}
+
 # The guest's own time, in hundredths of a second, into $value: what it did in that long does not depend on the
 # machine.
 uptime_of()

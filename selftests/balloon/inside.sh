@@ -10,20 +10,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/selftests/balloon/guest.lib.sh"
 
 MIB=512
-TRACING=/sys/kernel/tracing
-
-# traced EVENT…: nothing but these from here on.
-traced()
-{
-	must ask sh "echo 0 >$TRACING/events/enable; : >$TRACING/trace; for e in $*; do
-		echo 1 >$TRACING/events/\$e/enable || exit 1; done"
-}
-
-# The events with $1 in them, each on a line of its own in $last.
-events()
-{
-	ask sh "grep -e '$1' $TRACING/trace" && last=${answer//$'\t'/$'\n'} && [ -n "$last" ]
-}
 
 events_at_least()
 {
@@ -98,6 +84,14 @@ few_pfns_in_a_buffer()
 		gone && unload && must ask insmod "$(driver_module)"
 }
 
+# Blocks of all orders and single pages: in each buffer PFNs go up, or a device with larger pages discards nothing.
+pfns_are_in_order()
+{
+	must ask shred 280 && double $TELL && tell num_pages 50000 && until_true seen_is actual 50000 &&
+		tell num_pages 0 && until_true seen_is actual 0 && seen unordered && expect [ "$value" = 0 ] &&
+		must ask drop && witness && gone
+}
+
 absurd_limits_are_refused()
 {
 	local n
@@ -149,7 +143,7 @@ console_is_clean()
 }
 
 subtests=(slow_watch_is_brought_forward batches_go_on_after_a_new_target what_is_prepared_comes_back_first
-	few_pfns_in_a_buffer absurd_limits_are_refused pauses_between_reports_grow blocks_are_counted
+	few_pfns_in_a_buffer pfns_are_in_order absurd_limits_are_refused pauses_between_reports_grow blocks_are_counted
 	console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot inside $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

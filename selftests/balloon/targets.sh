@@ -347,6 +347,30 @@ beside_the_other()
 		until_true bound && until_true actual_is 500 && must ask rmmod $other && go_to $MIB && unplug && whole
 }
 
+# The device stays with the driver that has it; and without one, it is of the next that comes.
+first_come_first_served()
+{
+	local other=virtio_balloon
+
+	unload && must ask insmod $other && plug free-page-reporting=on && until_true bound &&
+		must ask insmod "$(driver_module)" && must ask get "$device/uevent" &&
+		[[ $answer == *DRIVER=virtio_balloon* ]] && unload && must ask rmmod $other && load && go_to 500 &&
+		must ask get "$device/uevent" && [[ $answer == *DRIVER=pagefold_balloon* ]] && go_to $MIB &&
+		whole
+}
+
+# That of the PCI device below is about the transport: with none there is no virtio device, and so no balloon.
+transport_is_overridden()
+{
+	must ask sh "cd -P $device/.. && echo \$PWD" || return 1
+	local pci=$answer name=${answer##*/}
+
+	must ask set "$pci/driver_override" nobody && must ask set "$pci/driver/unbind" "$name" && whole &&
+		must ask sh "echo $name >/sys/bus/pci/drivers_probe; [ ! -e $pci/driver ]" && expect unbound &&
+		must ask sh "echo >$pci/driver_override; echo $name >/sys/bus/pci/drivers_probe" && until_true bound &&
+		go_to 500 && go_to $MIB && unplug && whole
+}
+
 # Whoever asks for the kernel's driver gets ours, and the kernel's if ours cannot be loaded.
 modprobe_prefers_ours()
 {
@@ -419,7 +443,7 @@ subtests+=(retarget_is_prompt storm statistics)
 # In-tree the guest panics of the first, and may hang of the second.
 [ -z "$ours" ] || subtests+=(absurd_target_stops_at_floor unreachable_target_costs_little)
 subtests+=(unload_in_the_middle unbind_in_the_middle unplug_in_the_middle sleeps_and_wakes sleeps_in_the_middle)
-[ -z "$ours" ] || subtests+=(beside_the_other modprobe_prefers_ours access_platform_is_refused)
+[ -z "$ours" ] || subtests+=(beside_the_other first_come_first_served transport_is_overridden modprobe_prefers_ours access_platform_is_refused)
 subtests+=(free_memory_is_reported without_reporting console_is_clean goes_down_in_the_middle)
 [ $# = 0 ] || subtests=("$@")
 boot targets $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }

@@ -35,6 +35,17 @@
 #define pb_page_set_offline(page) PB_NON_ATOMIC(SetPageOffline)(page)
 #define pb_page_clear_offline(page) PB_NON_ATOMIC(ClearPageOffline)(page)
 
+/*
+ * A page that has left the core's list is of a type still that could be moved, which offlining then
+ * tries for ever. Where the type is in the mapping, the page can be rid of it.
+ */
+static inline void pb_page_forget_movable(struct page *page)
+{
+#ifdef PAGE_MAPPING_MOVABLE
+	page->mapping = NULL;
+#endif
+}
+
 /* Newer tags of statistics, which the counters of older kernels can fill as well. */
 #ifndef VIRTIO_BALLOON_S_OOM_KILL
 #define VIRTIO_BALLOON_S_OOM_KILL	10

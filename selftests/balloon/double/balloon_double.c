@@ -99,6 +99,8 @@ static unsigned int pfns_limit;	/* a buffer with more PFNs is refused, as its qu
 module_param(pfns_limit, uint, 0444);
 static unsigned long oversized;	/* of those */
 module_param(oversized, ulong, 0444);
+static unsigned long unordered;	/* PFNs not above the one before in their buffer */
+module_param(unordered, ulong, 0444);
 static bool hides_id;		/* as QEMU does: what reads the configuration once an answer has begun finds STOP */
 module_param(hides_id, bool, 0644);
 static u32 asked_id;
@@ -251,6 +253,7 @@ static void take_pfns(struct ring *r, const struct vring_desc *d)
 		return;
 	}
 	for (i = 0; i < n; i++) {
+		unordered += i && le32_to_cpu(pfns[i]) <= le32_to_cpu(pfns[i - 1]);
 		if (r->kind == INFLATE)
 			mark(le32_to_cpu(pfns[i]));
 		else
