@@ -92,7 +92,7 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 		now->drop += less(l->last.usage, v->usage);
 		now->gained[RUNG_SHARE] += less(v->shared, l->last.shared);
 		now->gained[RUNG_PAGE] += less(v->paged, l->last.paged);
-		if (!l->untrusted && !l->lie_ms)
+		if (!l->untrusted && !l->lies)
 			now->gained[RUNG_BALLOON] += less(v->balloon, l->last.balloon);
 		credit(l, RUNG_SHARE);
 		credit(l, RUNG_PAGE);
@@ -107,25 +107,27 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 	l->last.valid = true;
 }
 
+/* Time adds up, for a tale that is told for eight seconds of ten is one. */
 static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
 {
 	uint64_t most = less(v->ram, v->balloon) + vmm_at_most(v->ram);
 	/* What is in swap the balloon does not hold either: paging makes nobody honest. */
-	bool fits = !v->balloon || v->usage + v->paged <= most;
+	bool lies = v->balloon && v->usage + v->paged > most;
+	/* How it was between two looks that differ nobody knows. */
+	uint64_t passed = l->claims_ms && lies == l->lies ? now_ms - l->claims_ms : 0;
 
-	if (fits) {
-		l->lie_ms = 0;
-		if (!l->fits_ms)
-			l->fits_ms = now_ms;
-		if (now_ms - l->fits_ms >= TRUST_MS)
-			l->untrusted = false;
+	l->claims_ms = now_ms;
+	l->lies = lies;
+	if (lies) {
+		l->fits_ms = 0;
+		l->lie_ms = min_of(l->lie_ms + passed, LIE_MS);
+		l->untrusted |= l->lie_ms == LIE_MS;
 		return;
 	}
-	l->fits_ms = 0;
-	if (!l->lie_ms)
-		l->lie_ms = now_ms;
-	if (now_ms - l->lie_ms >= LIE_MS)
-		l->untrusted = true;
+	l->lie_ms = less(l->lie_ms, passed);
+	l->fits_ms += passed;
+	if (l->fits_ms >= TRUST_MS)
+		l->untrusted = false;
 }
 
 /* So close to the target is as good as there. */
@@ -245,7 +247,7 @@ static bool balloon_is_late(const struct ladder *l, const struct ladder_knobs *k
 {
 	if (!balloon_helps(l, v))
 		return now_ms - l->over_ms >= (v->state == HOST_LOW ? 0 : k->share_ms);
-	return l->asked_ms && now_ms - l->asked_ms >= k->deadline_ms;
+	return l->moved.ms && now_ms - l->moved.ms >= k->deadline_ms;
 }
 
 /*
@@ -261,8 +263,8 @@ static uint64_t can_free(const struct ladder *l, const struct ladder_knobs *k,
 	if (!balloon_helps(l, v))
 		return 0;
 	/* Its last word counts: it may be silent because it is busy with just that. */
-	if ((v->has_stats || v->silent) && l->rung < RUNG_EMERGENCY && l->owes_ms &&
-	    now_ms - l->owes_ms < k->deadline_ms)
+	if ((v->has_stats || v->silent) && l->rung < RUNG_EMERGENCY && l->owes.ms &&
+	    now_ms - l->owes.ms < k->deadline_ms)
 		return max_of(free, said_spare(l, k, v));
 	return free;
 }
@@ -298,6 +300,30 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return less(a, b) + less(b, a);
 }
 
+static struct ladder_wait wait_from(const struct ladder_view *v, uint64_t now_ms)
+{
+	return (struct ladder_wait){ .ms = now_ms, .held = v->balloon };
+}
+
+/*
+ * Who gave a page has got as little further as who gave nothing, and so has who gave what he took
+ * back before: both could go on with that for ever, and would never be paged.
+ */
+static bool got_on(const struct ladder_wait *w, const struct ladder_view *v)
+{
+	return v->balloon >= w->held + tolerance(v);
+}
+
+static void watch_progress(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
+{
+	if (l->rung < RUNG_BALLOON)
+		l->owes = (struct ladder_wait){ .held = v->balloon };
+	else if (got_on(&l->owes, v))
+		l->owes = wait_from(v, now_ms);
+	if (l->rung < RUNG_BALLOON || !l->moved.ms || got_on(&l->moved, v))
+		l->moved = wait_from(v, now_ms);
+}
+
 /* A wish is lost with the connection, or was an earlier daemon's: what counts is what is held. */
 static void meet_balloon(struct ladder *l, const struct ladder_view *v, uint64_t now_ms)
 {
@@ -307,8 +333,7 @@ static void meet_balloon(struct ladder *l, const struct ladder_view *v, uint64_t
 	}
 	if (!l->still_ms || v->balloon != l->last.balloon)
 		l->still_ms = now_ms;
-	if (v->balloon > l->last.balloon)
-		l->owes_ms = now_ms;
+	watch_progress(l, v, now_ms);
 }
 
 static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
@@ -325,9 +350,6 @@ static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
 	meet_balloon(l, v, now_ms);
 	if (limit < v->ram && !l->untrusted && !v->leave)
 		to = balloon_for(l, k, v, limit);
-	/* It owes something while it holds less than it was asked for, and does not move. */
-	if (l->rung < RUNG_BALLOON || v->balloon > l->last.balloon || !l->asked_ms)
-		l->asked_ms = now_ms;
 	if (v->leave && !l->given_back) {
 		/* Whatever it was asked for, by an earlier daemon too, and did not get round to. */
 		l->given_back = true;
@@ -337,9 +359,9 @@ static void ask_balloon(struct ladder *l, const struct ladder_knobs *k,
 		step->again = true;
 		to = l->asked;
 	}
-	/* More than it holds, where it held all that it was asked for. */
-	if (to >= v->balloon + MIB && l->asked < v->balloon + MIB)
-		l->owes_ms = now_ms;
+	/* Once: it would begin anew for who says in turns that it can spare something. */
+	if (to >= v->balloon + MIB && l->rung >= RUNG_BALLOON && !l->owes.ms)
+		l->owes = wait_from(v, now_ms);
 	l->asked = to;
 	l->still_ms = now_ms;
 	step->set_balloon = true;

@@ -56,14 +56,20 @@ struct ladder_loose {
 	uint64_t gained[RUNGS];	/* bytes that each rung says it took */
 };
 
+/* Since when a balloon got nowhere, 0: nobody waited for it; and what it held then. */
+struct ladder_wait {
+	uint64_t ms, held;
+};
+
 struct ladder {
 	enum rung rung;
 	uint64_t over_ms;	/* since when it is above its target, valid above RUNG_NONE */
-	uint64_t asked_ms;	/* since when its balloon got nowhere */
-	uint64_t owes_ms;	/* since when it holds less than asked for, and stands still; 0: never */
+	struct ladder_wait moved;	/* while it is its balloon's turn */
+	struct ladder_wait owes;	/* of what it was asked for; 0: it was not */
 	uint64_t low_ms;	/* since when the host is low while it is above */
-	uint64_t lie_ms;	/* since when its claims do not fit, 0: they do */
-	uint64_t fits_ms;	/* since when an untrusted one's claims fit again */
+	uint64_t lie_ms;	/* how long its claims did not fit, less how long they did */
+	uint64_t fits_ms;	/* how long they fit without a break */
+	uint64_t claims_ms;	/* when they were looked at, 0: never */
 	uint64_t asked;		/* what the balloon was last asked to hold, when met */
 	uint64_t still_ms;	/* since when the balloon stands still */
 	uint64_t extra;		/* beyond what the target says: the VMM's own memory */
@@ -81,6 +87,7 @@ struct ladder {
 		uint64_t at, balloon, before;
 		bool valid;
 	} stats;
+	bool lies;		/* its claim of that look does not fit */
 	bool untrusted, stuck, in_low;
 	bool met;		/* its balloon was seen */
 	bool given_back;	/* and it was asked to give all back, for it is to be left */

@@ -218,6 +218,60 @@ static bool paging_waits_for_the_deadline(void)
 	return true;
 }
 
+/* Always a little before the deadline, and always in reach of all that is wanted, by its own word. */
+static bool crumbs_are_no_progress(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	for (int crumb = 0; crumb < 10; crumb++) {
+		step = rounds(&l, &v, &now, 25);
+		v.balloon += 4096;
+	}
+	EXPECT(l.rung == RUNG_PAGE && step.page_bytes == 16 * MIB, "%s, %llu", rung_name(l.rung),
+	       (unsigned long long)step.page_bytes);
+	v.state = HOST_LOW;
+	step = rounds(&l, &v, &now, 21);
+	EXPECT(step.emergency, "%s", rung_name(l.rung));
+	return true;
+}
+
+/* What was held before is not given a second time. */
+static bool to_and_fro_is_no_progress(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	struct ladder_step step;
+	uint64_t now = 0;
+
+	for (int turn = 0; turn < 5; turn++) {
+		v.balloon = 90 * MIB;
+		rounds(&l, &v, &now, 8);
+		v.balloon = MIB;
+		step = rounds(&l, &v, &now, 12);
+	}
+	EXPECT(l.rung == RUNG_PAGE && step.page_bytes == 16 * MIB, "%s, %llu", rung_name(l.rung),
+	       (unsigned long long)step.page_bytes);
+	return true;
+}
+
+/* Now it can spare nothing, and now all that is wanted; and it gives nothing. */
+static bool a_word_is_not_owed_twice(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	uint64_t now = 0, paged = 0;
+
+	for (int round = 0; round < 100; round++) {
+		v.available = round % 20 ? 500 * MIB : 40 * MIB;
+		paged += rounds(&l, &v, &now, 1).page_bytes;
+	}
+	EXPECT(paged >= 60 * 16 * MIB, "paged %llu MiB", (unsigned long long)(paged / MIB));
+	return true;
+}
+
 static bool without_a_balloon_it_is_paged(void)
 {
 	struct ladder_view v = over(HOST_HARD);
@@ -455,6 +509,32 @@ static bool a_liar_is_found_out(void)
 	EXPECT(l.untrusted, "forgiven too early");
 	rounds(&l, &v, &now, 1);
 	EXPECT(!l.untrusted, "never forgiven");
+	return true;
+}
+
+/* Before it was found out it tells the truth for a moment, time after time. */
+static bool a_liar_with_pauses_is_found_out(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	uint64_t now = 0;
+
+	for (int turn = 0; turn < 3; turn++) {
+		v.balloon = 400 * MIB;
+		rounds(&l, &v, &now, 8);
+		v.balloon = MIB;
+		rounds(&l, &v, &now, 2);
+	}
+	EXPECT(l.untrusted, "believed");
+	/* Who is wrong for a moment now and then is not one. */
+	l = (struct ladder){ 0 };
+	for (int turn = 0; turn < 30; turn++) {
+		v.balloon = 400 * MIB;
+		rounds(&l, &v, &now, 4);
+		v.balloon = MIB;
+		rounds(&l, &v, &now, 6);
+	}
+	EXPECT(!l.untrusted, "not believed");
 	return true;
 }
 
@@ -713,6 +793,9 @@ int main(void)
 		{ "of whom nothing is known is asked for little",
 		  unknown_guests_are_asked_for_little },
 		{ "paging waits for the balloon's deadline", paging_waits_for_the_deadline },
+		{ "crumbs are no progress", crumbs_are_no_progress },
+		{ "to and fro is no progress", to_and_fro_is_no_progress },
+		{ "a word is not owed twice", a_word_is_not_owed_twice },
 		{ "without a balloon it is paged, if that is allowed",
 		  without_a_balloon_it_is_paged },
 		{ "what the hand set is enforced in any state", what_the_hand_set_is_enforced },
@@ -724,6 +807,8 @@ int main(void)
 		{ "the VMM's own memory counts too", the_vmm_counts_too },
 		{ "no balloon is to hold more than RAM", no_balloon_holds_more_than_ram },
 		{ "a balloon that lies is found out", a_liar_is_found_out },
+		{ "a balloon that lies with pauses is found out, too",
+		  a_liar_with_pauses_is_found_out },
 		{ "paging makes no liar honest", paging_makes_no_liar_honest },
 		{ "honest guests are believed", honest_guests_are_believed },
 		{ "each rung gets its due and no more", each_rung_gets_its_due },
