@@ -200,6 +200,15 @@ static void remember(struct daemon *d, const struct guest *g)
 	list[d->nleft++] = g->given;
 }
 
+/* Its files go before the first VM does: a VM that is missed while they are there was taken out. */
+static bool module_is_going(const struct daemon *d)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s" SYSFS_DIR "/register", d->sysroot);
+	return access(path, F_OK);
+}
+
 /*
  * An operator who takes a VM out has it without a daemon: it is not to lack for ever what it gave, nor to
  * stand still. When the module goes all stays, as when the daemon ends: it may be back in a moment, and
@@ -208,9 +217,8 @@ static void remember(struct daemon *d, const struct guest *g)
 static bool begin_leaving(struct daemon *d, const struct surroundings *s, struct guest *g)
 {
 	struct guest **list;
-	struct err e;
 
-	if (s->dry_run || !guest_gave(g) || !is_same(d, g) || sysfs_present(d->sysroot, &e))
+	if (s->dry_run || !guest_gave(g) || !is_same(d, g) || module_is_going(d))
 		return false;
 	list = reallocarray(d->leaving, d->nleaving + 1, sizeof(*list));
 	if (!list)

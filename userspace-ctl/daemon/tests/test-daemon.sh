@@ -581,6 +581,23 @@ balloons_stay_when_the_module_goes()
 		expect [ "$(get honest-0 fake_held)" -ge "$held" ]
 }
 
+# It closes its files first, then forgets its VMs one by one, and only then goes.
+a_module_that_goes_takes_nobody_out()
+{
+	local dir held
+
+	with_pause
+	start_vms honest 1 1024 900 && start_vms mute 1 1024 1000 || return 1
+	start_daemon
+	until_true above honest-0 balloon_bytes 30 && until_true has mute-0 fake_stopped 1 || return 1
+	mkdir "$root/unregistered" && rm "$sys/register" || return 1
+	dir=$(dir_of honest-0) && held=$(get honest-0 fake_held) && mv "$sys"/vms/[0-9]* "$root/unregistered/" &&
+		until_true said 'honest-0.*gone' && until_true said 'mute-0.*gone' && until_true more_rounds 10 &&
+		expect said_not 'taken out' && dir=$root/unregistered/${dir##*/} &&
+		expect [ "$(cat "$dir/fake_held")" -ge "$held" ] &&
+		expect [ "$(cat "$root"/unregistered/*/fake_stopped | sort | tail -n 1)" = 1 ]
+}
+
 # Nobody is there any more who would.
 who_is_taken_out_gets_all_back()
 {
@@ -1297,7 +1314,7 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	a_liar_is_told_of_once no_balloon_is_stuck paging_brings_it_to_its_target paging_for_nothing_is_left
 	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
-	balloons_stay_when_the_module_goes who_is_taken_out_gets_all_back
+	balloons_stay_when_the_module_goes a_module_that_goes_takes_nobody_out who_is_taken_out_gets_all_back
 	a_pause_ends_without_a_balloon who_stands_already_stands the_emergency_strikes_one_at_a_time
 	the_emergency_ends_one_at_a_time the_emergency_needs_no_other_rung who_survives_the_end_is_seen_again
 	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go
