@@ -158,6 +158,9 @@ static void find_monitor(struct guest *g, const struct surroundings *s)
 		link_use(&g->link, g->conf.qmp, true);
 		return;
 	}
+	/* What the configuration named is not its, and may be anybody's, while its own is looked for. */
+	if (g->link.any_process)
+		link_use(&g->link, "", false);
 	search_begin(g, s);
 	search_look(g, s);
 }

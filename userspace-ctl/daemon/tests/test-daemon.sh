@@ -1103,6 +1103,36 @@ a_named_socket_is_no_other_vms()
 	mv "$other" "$root/away" && until_true said 'honest-0.*monitor connected'
 }
 
+# When the operator names it no more it is one like others, even if the VM names the same.
+a_socket_that_was_named_is_left()
+{
+	local file=$root/etc/pagefold/vm.d/honest-0.conf other
+
+	start_vms honest 2 1024 900 || return 1
+	other=$(dir_of honest-1)
+	mkdir "$root/unregistered" && mv "$other" "$root/unregistered/" && mv "$root/honest-0.sock" "$root/away.sock" &&
+		ln "$root/honest-1.sock" "$root/honest-0.sock" || return 1
+	printf '[vm]\nqmp = %s\n' "$root/honest-0.sock" >"$file"
+	start_daemon
+	until_true said 'honest-0.*monitor connected' && rm "$file" && kill -HUP "$pid" &&
+		until_true said 'honest-0.*process .* listens, want the VM'
+}
+
+# Nor is it kept for as long as a VM can have it last that its own is looked for.
+a_socket_that_was_named_is_left_at_once()
+{
+	local file=$root/etc/pagefold/vm.d/honest-0.conf other
+
+	with_metrics
+	start_vms honest 2 1024 900 || return 1
+	other=$(dir_of honest-1)
+	mkdir "$root/unregistered" && mv "$other" "$root/unregistered/" || return 1
+	printf '[vm]\nqmp = %s\n' "$root/honest-1.sock" >"$file"
+	start_daemon
+	until_true metric 'balloon_answers{.*name="honest-0"} 1' && hang honest-0 && rm "$file" && kill -HUP "$pid" &&
+		until_true metric 'balloon_answers{.*name="honest-0"} 0'
+}
+
 # "balloon = no" must not strand what a balloon holds, whether it is said to this daemon or the next.
 no_balloon_gives_it_back()
 {
@@ -1322,7 +1352,8 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	a_record_that_cannot_begin_begins_later silence_is_not_taken_for_ease boasting_is_of_no_use
 	modesty_is_of_no_use ram_without_a_monitor_is_looked_at_again unregister_sticks reload_keeps_what_was
 	no_balloon_gives_it_back no_balloon_takes_a_wish_back a_new_socket_is_used
-	a_name_is_one_vms a_named_socket_is_no_other_vms systemd_hears_how_it_is
+	a_name_is_one_vms a_named_socket_is_no_other_vms a_socket_that_was_named_is_left
+	a_socket_that_was_named_is_left_at_once systemd_hears_how_it_is
 	the_journal_gets_fields nobody_needs_to_hear figures_are_whole unwritten_figures_are_told_once)
 [ $# -le 2 ] || tests=("${@:3}")
 run_tests_apart "${JOBS:-6}" "${tests[@]}"
