@@ -168,16 +168,23 @@ static struct guest *find_guest(struct daemon *d, int pid)
 	return NULL;
 }
 
+static struct given *find_left(struct daemon *d, const struct guest *g)
+{
+	for (size_t i = 0; i < d->nleft; i++)
+		if (d->left[i].pid == g->pid && d->left[i].start == g->given.start)
+			return &d->left[i];
+	return NULL;
+}
+
 /* What was given to this very process before, by us or an earlier daemon, goes on from there. */
 static void restore(struct daemon *d, const struct surroundings *s, struct guest *g)
 {
-	for (size_t i = 0; i < d->nleft; i++) {
-		if (d->left[i].pid != g->pid || d->left[i].start != g->given.start)
-			continue;
-		guest_restore(g, s, &d->left[i]);
-		d->left[i] = d->left[--d->nleft];
+	struct given *left = find_left(d, g);
+
+	if (!left)
 		return;
-	}
+	guest_restore(g, s, left);
+	*left = d->left[--d->nleft];
 }
 
 /* An id in vms/ may belong to another process than a moment ago. */
@@ -209,6 +216,18 @@ static bool module_is_going(const struct daemon *d)
 	return access(path, F_OK);
 }
 
+/* Should it come back, it is one that was never held to anything: it is held to that step by step. */
+static void forget_target(struct daemon *d, const struct guest *g)
+{
+	struct given *left = find_left(d, g);
+
+	if (!left)
+		return;
+	left->last = 0;
+	left->next = 0;
+	d->recorded = false;
+}
+
 /*
  * An operator who takes a VM out has it without a daemon: it is not to lack for ever what it gave, nor to
  * stand still. When the module goes all stays, as when the daemon ends: it may be back in a moment, and
@@ -218,8 +237,12 @@ static bool begin_leaving(struct daemon *d, const struct surroundings *s, struct
 {
 	struct guest **list;
 
-	if (s->dry_run || !guest_gave(g) || !is_same(d, g) || module_is_going(d))
+	if (s->dry_run || !is_same(d, g) || module_is_going(d))
 		return false;
+	if (!guest_gave(g)) {
+		forget_target(d, g);
+		return false;
+	}
 	list = reallocarray(d->leaving, d->nleaving + 1, sizeof(*list));
 	if (!list)
 		return false;
@@ -236,14 +259,15 @@ static void end_leaving(struct daemon *d, size_t i)
 	d->leaving[i] = d->leaving[--d->nleaving];
 }
 
-/* Should it come back, it is not one that stands any more. */
+/* Nor is it one that stands any more. */
 static void has_it_back(struct daemon *d, const struct guest *g)
 {
+	struct given *left = find_left(d, g);
+
 	tell(g, LOG_INFO, "it has back what it gave");
-	for (size_t i = 0; i < d->nleft; i++)
-		if (d->left[i].pid == g->pid && d->left[i].start == g->given.start)
-			d->left[i].paused = 0;
-	d->recorded = false;
+	if (left)
+		left->paused = 0;
+	forget_target(d, g);
 }
 
 static void see_leaving(struct daemon *d, const struct surroundings *s)

@@ -616,6 +616,26 @@ who_is_taken_out_gets_all_back()
 	mv "$dir" "$sys/vms/" && until_true above honest-0 fake_held 30
 }
 
+# on_record DIRECTORY TARGET: both of them, which is what a VM that comes back is held to at once.
+on_record()
+{
+	grep -q "^${1##*/} [0-9]* $2 $2 " "$root/run/pagefold/targets"
+}
+
+# Whether or not it had anything to give back: who comes back is held to less step by step, as any other.
+who_was_taken_out_begins_anew()
+{
+	local gave paged
+
+	with_paging
+	start_vms honest 1 1024 900 && start_vms plain 1 1024 900 || return 1
+	start_daemon
+	until_true above honest-0 fake_held 30 && until_true below plain-0 target_bytes 880 || return 1
+	gave=$(dir_of honest-0) paged=$(dir_of plain-0)
+	mkdir "$root/unregistered" && mv "$gave" "$paged" "$root/unregistered/" &&
+		until_true on_record "$gave" 0 && until_true on_record "$paged" 0
+}
+
 # The monitor that it is stopped through is not left before it goes on, balloon or not.
 a_pause_ends_without_a_balloon()
 {
@@ -1345,6 +1365,7 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
 	balloons_stay_when_the_module_goes a_module_that_goes_takes_nobody_out who_is_taken_out_gets_all_back
+	who_was_taken_out_begins_anew
 	a_pause_ends_without_a_balloon who_stands_already_stands the_emergency_strikes_one_at_a_time
 	the_emergency_ends_one_at_a_time the_emergency_needs_no_other_rung who_survives_the_end_is_seen_again
 	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go
