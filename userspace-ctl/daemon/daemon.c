@@ -26,7 +26,8 @@
 #include "sysfs.h"
 
 #define LOCK_PATH	"/run/pagefold/lock"
-#define LEAVE_MS	60000	/* how long a VM that is taken out gets to get all back */
+/* How long a VM that is taken out gets to get all back: its monitor is tried once at least. */
+#define LEAVE_MS	(2 * LINK_RETRY_MOST_MS)
 
 static struct surroundings surroundings(const struct daemon *d)
 {

@@ -658,7 +658,12 @@ void guest_act(struct guest *g, const struct surroundings *s)
 
 bool guest_gave(const struct guest *g)
 {
-	return link_has_monitor(&g->link) && (g->given.paused || claimed(g) || g->ladder.asked);
+	/* What it was asked for by an earlier daemon nobody knows before its balloon was seen. */
+	bool may_have = !g->ladder.met && (g->given.last || g->given.next);
+
+	if (!link_has_monitor(&g->link) && !g->search && !g->search_wanted)
+		return false;
+	return g->given.paused || claimed(g) || g->ladder.asked || may_have;
 }
 
 bool guest_give_back(struct guest *g, const struct surroundings *s)
@@ -666,14 +671,20 @@ bool guest_give_back(struct guest *g, const struct surroundings *s)
 	const struct qmp_facts *f;
 
 	g->link.paused = g->given.paused;
+	if (g->search_wanted)
+		search_begin(g, s);
+	search_look(g, s);
 	link_poll(&g->link, s->now_ms);
+	look_at_ram(g, s);
 	f = link_facts(&g->link);
-	if (!f || !link_is_open(&g->link))
+	if (!f || !link_is_open(&g->link) || !g->ram)
 		return false;
 	/* What was wished is lost with a connection: what counts is what is held. */
-	if (f->balloon && link_balloon_is_settled(&g->link) && (g->ladder.asked || claimed(g)))
+	if (f->balloon && link_balloon_is_settled(&g->link) &&
+	    (!g->ladder.given_back || claimed(g))) {
 		link_set_balloon(&g->link, g->ram);
-	g->ladder.asked = 0;
+		g->ladder.given_back = true;
+	}
 	if (g->given.paused)
 		link_set_paused(&g->link, false);
 	link_flush(&g->link);

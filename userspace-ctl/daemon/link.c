@@ -32,9 +32,11 @@
 #define FDS_KEPT	32ul
 #define AT_ONCE_MS	20	/* how long a round waits for a connection; a local one takes less */
 #define RETRY_MS	1000
-#define RETRY_MOST	6	/* doublings: a minute */
+#define RETRY_MOST	6	/* doublings */
 /* How long a peer must behave before its failures are forgotten: to greet well is easy. */
 #define GOOD_MS		60000
+
+_Static_assert(RETRY_MS << RETRY_MOST == LINK_RETRY_MOST_MS, "others wait for as long");
 
 struct attempt {
 	struct aside *aside;

@@ -13,6 +13,9 @@
 #include "timer.h"
 #include "virt.h"
 
+/* How long it is until a peer that failed is tried again, at most. */
+#define LINK_RETRY_MOST_MS	64000
+
 struct attempt;
 
 struct link {

@@ -616,6 +616,23 @@ who_is_taken_out_gets_all_back()
 	mv "$dir" "$sys/vms/" && until_true above honest-0 fake_held 30
 }
 
+# Also what an earlier daemon took of it, when this one has not heard its monitor yet.
+who_is_taken_out_gets_back_what_was_taken_before()
+{
+	local dir
+
+	start_vms honest 1 1024 900 || return 1
+	start_daemon
+	until_true above honest-0 fake_held 30 || return 1
+	stop_daemon KILL && rm "$root/log" && mv "$root/honest-0.sock" "$root/away.sock" || return 1
+	start_daemon
+	until_true said 'honest-0.*monitor: .*No such file' || return 1
+	dir=$(dir_of honest-0)
+	mkdir "$root/unregistered" && mv "$dir" "$root/unregistered/" && until_true said 'honest-0.*gone' &&
+		mv "$root/away.sock" "$root/honest-0.sock" && until_true said 'honest-0.*has back what it gave' &&
+		expect [ "$(cat "$root/unregistered/${dir##*/}/fake_held")" = 0 ]
+}
+
 # on_record DIRECTORY TARGET: both of them, which is what a VM that comes back is held to at once.
 on_record()
 {
@@ -1365,7 +1382,7 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	all_are_paged_in_turn a_pause_ends_with_the_emergency a_pause_ends_after_a_restart
 	a_pause_ends_after_the_monitor_was_lost a_pause_ends_after_the_module_was_gone
 	balloons_stay_when_the_module_goes a_module_that_goes_takes_nobody_out who_is_taken_out_gets_all_back
-	who_was_taken_out_begins_anew
+	who_is_taken_out_gets_back_what_was_taken_before who_was_taken_out_begins_anew
 	a_pause_ends_without_a_balloon who_stands_already_stands the_emergency_strikes_one_at_a_time
 	the_emergency_ends_one_at_a_time the_emergency_needs_no_other_rung who_survives_the_end_is_seen_again
 	many_guests_take_many_files unread_is_not_gone there_is_but_one vms_come_and_go
