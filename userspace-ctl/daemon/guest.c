@@ -533,7 +533,7 @@ static struct ladder_view view(const struct guest *g, const struct surroundings 
 		.ram = g->policy.ram, .target = g->policy.target, .usage = g->usage,
 		.shared = g->shared, .balloon = claimed(g), .paged = g->swapped, .state = s->state,
 		.hand = g->policy.hand, .scanned = s->scanning, .answers = reacts(g),
-		.leave = !g->conf.balloon && f,
+		.leave = !g->conf.balloon && f, .unheard = !f,
 	};
 
 	if (f) {

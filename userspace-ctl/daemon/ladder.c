@@ -92,7 +92,7 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 		now->drop += less(l->last.usage, v->usage);
 		now->gained[RUNG_SHARE] += less(v->shared, l->last.shared);
 		now->gained[RUNG_PAGE] += less(v->paged, l->last.paged);
-		if (!l->untrusted && !l->lies)
+		if (l->last.heard && !l->untrusted && !l->lies)
 			now->gained[RUNG_BALLOON] += less(v->balloon, l->last.balloon);
 		credit(l, RUNG_SHARE);
 		credit(l, RUNG_PAGE);
@@ -102,9 +102,13 @@ static void account(struct ladder *l, const struct ladder_view *v, uint64_t now_
 	l->last.swapped_out = v->swapped_out;
 	l->last.usage = v->usage;
 	l->last.shared = v->shared;
-	l->last.balloon = v->balloon;
 	l->last.paged = v->paged;
 	l->last.valid = true;
+	/* What it holds when it is heard again it held before. */
+	if (v->unheard)
+		return;
+	l->last.balloon = v->balloon;
+	l->last.heard = true;
 }
 
 /* Time adds up, for a tale that is told for eight seconds of ten is one. */
@@ -117,6 +121,9 @@ static void watch_claims(struct ladder *l, const struct ladder_view *v, uint64_t
 	uint64_t passed = l->claims_ms && lies == l->lies ? now_ms - l->claims_ms : 0;
 
 	l->claims_ms = now_ms;
+	/* Who says nothing does not say the truth by it. */
+	if (v->unheard)
+		return;
 	l->lies = lies;
 	if (lies) {
 		l->fits_ms = 0;

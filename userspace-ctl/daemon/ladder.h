@@ -48,6 +48,7 @@ struct ladder_view {
 	bool reports;			/* the device passes free page reports on */
 	bool has_stats;
 	bool silent;			/* it had, and sends none any more; or may have soon */
+	bool unheard;			/* nor does its VMM say what the balloon holds */
 };
 
 /* What was seen of a VM and has not been told yet to belong to anything. */
@@ -80,7 +81,7 @@ struct ladder {
 	uint64_t read_back;	/* bytes that came back from swap since the last statistics */
 	struct {
 		uint64_t usage, shared, balloon, paged, swapped_out, stats_at;
-		bool valid;
+		bool valid, heard;
 	} last;
 	/* What the balloon held when the guest's statistics were new, and those before them. */
 	struct {

@@ -636,6 +636,49 @@ static bool what_is_seen_late_is_credited(void)
 	return true;
 }
 
+/* The monitor is lost for a while, and the guest reports memory free when it is back. */
+static bool what_was_held_before_is_not_gained(void)
+{
+	struct ladder_view v = over(HOST_SOFT);
+	struct ladder l = { 0 };
+	uint64_t now = 0;
+
+	v.reports = true;
+	for (int daemons = 0; daemons < 2; daemons++) {
+		v.balloon = 0;
+		v.unheard = true;
+		rounds(&l, &v, &now, 3);
+		v.unheard = false;
+		v.balloon = 200 * MIB;
+		rounds(&l, &v, &now, 1);
+		v.usage -= 50 * MIB;
+		rounds(&l, &v, &now, 10);
+		EXPECT(!l.freed[RUNG_BALLOON] && l.freed[RUNG_REPORT] == (daemons + 1) * 50 * MIB,
+		       "%d: balloon %llu, report %llu", daemons,
+		       (unsigned long long)l.freed[RUNG_BALLOON],
+		       (unsigned long long)l.freed[RUNG_REPORT]);
+	}
+	return true;
+}
+
+/* Its claims do not fit, and then nobody hears what it claims. */
+static bool silence_is_not_the_truth(void)
+{
+	struct ladder_view v = over(HOST_HARD);
+	struct ladder l = { 0 };
+	uint64_t now = 0;
+
+	v.balloon = 424 * MIB;
+	rounds(&l, &v, &now, 11);
+	EXPECT(l.untrusted, "believed");
+	v.balloon = 0;
+	v.unheard = true;
+	v.answers = false;
+	rounds(&l, &v, &now, 700);
+	EXPECT(l.untrusted, "forgiven");
+	return true;
+}
+
 /* Gone from swap and not come back, or come back for the guest's own swap: for nothing. */
 static bool paging_in_vain_is_counted(void)
 {
@@ -813,6 +856,9 @@ int main(void)
 		{ "honest guests are believed", honest_guests_are_believed },
 		{ "each rung gets its due and no more", each_rung_gets_its_due },
 		{ "what is seen late is credited", what_is_seen_late_is_credited },
+		{ "what was held before is not gained when it is heard of",
+		  what_was_held_before_is_not_gained },
+		{ "silence is not the truth", silence_is_not_the_truth },
 		{ "paging in vain is counted", paging_in_vain_is_counted },
 		{ "the silent are left alone", the_silent_are_left_alone },
 		{ "what a guest has free is not paged out", free_memory_is_not_paged },
