@@ -56,6 +56,13 @@ static void attempt_drop(void *what)
 	free(a);
 }
 
+static void attempt_leave(struct attempt **a)
+{
+	if (*a)
+		aside_leave((*a)->aside);
+	*a = NULL;
+}
+
 void link_init(struct link *l, sd_event *loop, const char *sysroot, int pid, uid_t uid)
 {
 	*l = (struct link){ .sysroot = sysroot, .loop = loop, .pid = pid, .uid = uid };
@@ -68,7 +75,7 @@ const struct qmp_facts *link_facts(const struct link *l)
 	return l->qmp && qmp_facts(l->qmp)->ready ? qmp_facts(l->qmp) : NULL;
 }
 
-void link_close(struct link *l)
+static void end_connection(struct link *l)
 {
 	if (l->io) {
 		int fd = sd_event_source_get_io_fd(l->io);
@@ -79,12 +86,16 @@ void link_close(struct link *l)
 	l->io = NULL;
 	qmp_free(l->qmp);
 	l->qmp = NULL;
-	if (l->attempt)
-		aside_leave(l->attempt->aside);
-	l->attempt = NULL;
+	attempt_leave(&l->attempt);
 	l->ready_ms = 0;
 	virt_vm_free(l->virt);
 	l->virt = NULL;
+}
+
+void link_close(struct link *l)
+{
+	end_connection(l);
+	attempt_leave(&l->hung);
 }
 
 bool link_has_monitor(const struct link *l)
@@ -196,15 +207,27 @@ bool link_use_libvirt(struct link *l, struct virt *virt, const char *uuid)
 	return l->virt;
 }
 
+/* Another may serve somebody else, or nobody; but one that hangs keeps a thread, so once is enough. */
+static void use_next_path(struct link *l)
+{
+	size_t at = (l->at + 1) % l->paths.n;
+
+	if (l->hung && aside_is_over(l->hung->aside, 0))
+		attempt_leave(&l->hung);
+	if (l->hung && at == l->hung_at)
+		at = (at + 1) % l->paths.n;
+	use_path(l, at);
+}
+
 /* Each failure in a row doubles the time until the next try. */
 static void give_up(struct link *l)
 {
 	/* Of more failures only those are news that end what was told to be connected. */
-	l->news = !l->failures || l->ready_ms;
-	/* Another may serve somebody else, or nobody; one that did serve us is as good as any. */
+	l->news |= !l->failures || l->ready_ms;
+	/* One that did serve us is as good as any. */
 	if (l->paths.n > 1 && !l->ready_ms)
-		use_path(l, (l->at + 1) % l->paths.n);
-	link_close(l);
+		use_next_path(l);
+	end_connection(l);
 	l->retry_ms = clock_ms() + ((uint64_t)RETRY_MS << l->failures);
 	if (l->failures < RETRY_MOST)
 		l->failures++;
@@ -370,6 +393,24 @@ static struct attempt *attempt_new(const struct link *l, uint64_t now_ms)
 	return NULL;
 }
 
+/* A path that hangs is waited for as long as it likes, but not by the others that there are. */
+static int pending(struct link *l, uint64_t now_ms)
+{
+	struct attempt *a = l->attempt;
+
+	if (a->told || now_ms < a->began_ms + QMP_ANSWER_MS)
+		return -EINPROGRESS;
+	a->told = true;
+	l->news = true;
+	err_set(&l->why, -ETIMEDOUT, "%s: its file system does not answer", l->path);
+	if (l->hung || l->paths.n == 1)
+		return -EINPROGRESS;
+	l->hung = a;
+	l->hung_at = l->at;
+	l->attempt = NULL;
+	return -ETIMEDOUT;
+}
+
 /* Return: a socket; -EINPROGRESS when that is not known yet; or -errno, with why it failed. */
 static int connected(struct link *l, uint64_t now_ms)
 {
@@ -381,15 +422,8 @@ static int connected(struct link *l, uint64_t now_ms)
 	if (!a)
 		return err_set(&l->why, -ENOMEM, "no thread to connect it: too many paths hang");
 	l->attempt = a;
-	if (!aside_is_over(a->aside, AT_ONCE_MS)) {
-		if (!a->told && now_ms >= a->began_ms + QMP_ANSWER_MS) {
-			err_set(&l->why, -ETIMEDOUT, "%s: its file system does not answer",
-				l->path);
-			a->told = true;
-			l->news = true;
-		}
-		return -EINPROGRESS;
-	}
+	if (!aside_is_over(a->aside, AT_ONCE_MS))
+		return pending(l, now_ms);
 	fd = a->fd;
 	if (fd < 0)
 		l->why = a->why;

@@ -23,6 +23,8 @@ struct link {
 	sd_event *loop;
 	sd_event_source *io;
 	struct attempt *attempt;	/* to connect, that is not over */
+	struct attempt *hung;	/* one that others are tried beside, for its path: */
+	size_t hung_at;
 	struct qmp *qmp;	/* NULL: not connected */
 	int pid;
 	uid_t uid;

@@ -276,6 +276,21 @@ a_path_that_hangs_holds_up_nobody()
 		expect [ "$(grep -c 'does not answer' "$root/log")" = 1 ] && stop_daemon
 }
 
+# Nor does it keep the VM from its others.
+a_path_that_hangs_keeps_from_no_other()
+{
+	[ -w /dev/fuse ] && unshare -m true 2>/dev/null || { lacks 'a file system that hangs'; return; }
+	start_vms twofold 1 1024 900 && : >"$root/none.sock" || return 1
+	# shellcheck disable=SC2016  # for the inner shell
+	unshare -m bash -c 'exec {fuse}<>/dev/fuse
+		mount -i -t fuse -o "fd=$fuse,rootmode=100000,user_id=0,group_id=0" none "$1/none.sock" || exit 1
+		exec "$2" --sysroot "$1"' bash "$root" "$daemon" >"$root/out" 2>>"$root/log" &
+	pid=$!
+	disown
+	until_true said 'twofold-0.*none.sock: its file system does not answer' &&
+		until_true said 'twofold-0.*monitor connected' && stop_daemon
+}
+
 # hang NAME: what /proc tells of its memory comes from a pipe that nobody writes to, as behind a lock.
 hang()
 {
@@ -1375,7 +1390,7 @@ tests=(a_hundred_vms_cost_little killed_at_any_moment liars_are_tried_later dry_
 	a_short_host_takes_from_guests memory_comes_back memory_comes_back_after_a_restart
 	limits_outlive_the_daemon liars_are_remembered rungs_add_up_to_what_was_freed idle_is_not_unknown
 	what_is_free_is_taken_first hand_set_is_kept hand_set_meanwhile_is_kept hostile_peers_block_nobody
-	a_path_that_hangs_holds_up_nobody a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
+	a_path_that_hangs_holds_up_nobody a_path_that_hangs_keeps_from_no_other a_vm_that_hangs_holds_up_nobody who_took_the_id_is_not_registered
 	who_hangs_keeps_others_from_nothing foreign_socket_is_refused a_second_monitor_is_tried
 	sockets_are_checked a_liar_is_untrusted
 	a_liar_is_told_of_once no_balloon_is_stuck paging_brings_it_to_its_target paging_for_nothing_is_left
