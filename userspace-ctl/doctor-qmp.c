@@ -21,8 +21,10 @@
 #include "process.h"
 
 #define ANSWER_MS	1000
-#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off; without it the " \
-			"guest is shared and paged, never ballooned"
+/* Pagefoldd's configuration is not read: of what it names the advice says that it counts. */
+#define NO_MONITOR	"start QEMU with -qmp unix:/run/NAME.qmp,server=on,wait=off, unless " \
+			"qmp= in pagefoldd.conf names a socket; without any the guest is " \
+			"shared and paged, never ballooned"
 
 #ifdef HAVE_LIBVIRT
 static const bool have_libvirt = true;
