@@ -250,7 +250,7 @@ static bool begin_leaving(struct daemon *d, const struct surroundings *s, struct
 	d->leaving = list;
 	list[d->nleaving++] = g;
 	g->left_ms = s->now_ms;
-	tell(g, LOG_INFO, "it was taken out: it gets back what it gave");
+	tell(g, LOG_INFO, "it was taken out, or ends: it gets back what it gave");
 	return true;
 }
 
