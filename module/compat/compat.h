@@ -34,15 +34,25 @@ static inline void vma_start_write(struct vm_area_struct *vma)
 #endif
 
 #ifndef PF_HAVE_VMA_START_WRITE_KILLABLE
-/* A fault that hangs may hold the VMA's lock: the waiting is done here, where a signal ends it. */
+/*
+ * A fault that hangs may hold the VMA's lock: the waiting is done here, where a signal ends it.
+ * Else this is vma_start_write(): the mark that keeps the next fault away comes before the lock
+ * goes.
+ */
 static inline int vma_start_write_killable(struct vm_area_struct *vma)
 {
 #if defined(PF_HAVE_VMA_LOCK) && defined(CONFIG_PER_VMA_LOCK)
+	typeof(vma->vm_lock_seq) seq;
+
+	if (__is_vma_write_locked(vma, &seq))
+		return 0;
 	if (down_write_killable(&vma->vm_lock->lock))
 		return -EINTR;
+	WRITE_ONCE(vma->vm_lock_seq, seq);
 	up_write(&vma->vm_lock->lock);
-#endif
+#else
 	vma_start_write(vma);
+#endif
 	return 0;
 }
 #endif
