@@ -118,8 +118,6 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		fold->nr = pf_batch_length(worker, target + i, page ? page + i : NULL, nr - i);
 		fold->target = target + i;
 		fold->spare = page ? worker->spare + i : NULL;
-		/* A peer whose lock is taken for longer may hang: its own scan finds the frames. */
-		fold->hasty = !page;
 		pf_fold_pages(fold);
 		folded += pf_batch_account(worker, vm, turn);
 		i += fold->nr;

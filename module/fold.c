@@ -35,6 +35,7 @@
  * waits for it in a way that stopping the scan, or killing whoever unfolds, or unloading could not
  * end: see mmlock.c. Nor does anybody wait for one VM's on behalf of another.
  */
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/ktime.h>
 #include <linux/migrate.h>
@@ -47,6 +48,13 @@
 #include "fold.h"
 #include "mmlock.h"
 #include "wide.h"
+
+/*
+ * A fault is over within microseconds. Where one is always under way, as in a guest of many CPUs
+ * that gets its memory, there is a moment without by then; and if there is none the VM may hang.
+ */
+#define PF_FOLD_LOOKS	20
+#define PF_FOLD_NAP_US	20
 
 static unsigned int pf_fold_index(const struct pf_fold *fold, unsigned long addr)
 {
@@ -447,8 +455,7 @@ static void pf_fold_locked(struct pf_fold *fold)
 		pf_fold_all_skip(fold, skip);
 		return;
 	}
-	/* A fault that holds it may wait for a swap device that is gone. */
-	if ((fold->hasty && pf_vma_is_read(vma)) || vma_start_write_killable(vma)) {
+	if (vma_start_write_killable(vma)) {
 		pf_fold_all_skip(fold, PF_SKIP_BUSY);
 		return;
 	}
@@ -468,6 +475,34 @@ static void pf_fold_locked(struct pf_fold *fold)
 		pf_fold_run(fold, first, last);
 }
 
+/* A fault that holds the VMA's lock may wait for a swap device that is gone. */
+static bool pf_fold_would_wait(const struct pf_fold *fold)
+{
+	struct vm_area_struct *vma = fold->hasty ? find_vma(fold->mm, fold->start) : NULL;
+
+	return vma && pf_vma_is_read(vma);
+}
+
+/* Fold with the locks. Returns false if they were to be waited for, and whoever folds is hasty. */
+static bool pf_fold_try(struct pf_fold *fold)
+{
+	bool waits;
+	u64 begin;
+
+	if (fold->hasty ? pf_mm_write_soon(fold->mm) : mmap_write_lock_killable(fold->mm)) {
+		pf_fold_all_skip(fold, PF_SKIP_BUSY);
+		return true;
+	}
+	begin = ktime_get_ns();
+	waits = pf_fold_would_wait(fold);
+	if (!waits)
+		pf_fold_locked(fold);
+	fold->hold_ns = ktime_get_ns() - begin;
+	mmap_write_unlock(fold->mm);
+	pf_hold_account(fold->hold_ns);
+	return !waits;
+}
+
 /**
  * pf_fold_pages() - fold the pages of a range that equal their targets
  * @fold: what to fold; says afterwards what became of each page
@@ -479,19 +514,16 @@ static void pf_fold_locked(struct pf_fold *fold)
  */
 void pf_fold_pages(struct pf_fold *fold)
 {
-	u64 begin;
+	int look;
 
 	fold->hold_ns = 0;
 	fold->tried = false;
-	if (fold->hasty ? pf_mm_write_soon(fold->mm) : mmap_write_lock_killable(fold->mm)) {
-		pf_fold_all_skip(fold, PF_SKIP_BUSY);
-		return;
+	for (look = 0; look < PF_FOLD_LOOKS; look++) {
+		if (pf_fold_try(fold))
+			return;
+		usleep_range(PF_FOLD_NAP_US, 2 * PF_FOLD_NAP_US);
 	}
-	begin = ktime_get_ns();
-	pf_fold_locked(fold);
-	fold->hold_ns = ktime_get_ns() - begin;
-	mmap_write_unlock(fold->mm);
-	pf_hold_account(fold->hold_ns);
+	pf_fold_all_skip(fold, PF_SKIP_BUSY);
 }
 
 /* Stabilise one page and let it go at once. The caller holds the mmap lock. */

@@ -26,7 +26,7 @@
  * @split: set when one was among those that were stabilised
  * @splits: one is in the range
  * @tried: says afterwards whether any were to be stabilised, or all were refused before
- * @hasty: whether to give up when the mmap lock is not to be had soon
+ * @hasty: whether to give up when the locks are not to be had soon
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
  *	    the caller holds a reference on each frame
  * @spare: for each page without a target the page that should be there, with a reference, or NULL

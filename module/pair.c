@@ -354,8 +354,11 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 	}
 }
 
-/* Fold the other pages of @peers. The caller holds the turn_lock of @peer. */
-static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer,
+/*
+ * Fold the other pages of @peers, which are @own or another VM's. The caller holds the turn_lock of
+ * @peer.
+ */
+static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer, bool own,
 			  const struct pf_peers *peers, struct pf_stats *turn)
 {
 	unsigned int k, frames = 0, huge = 0;
@@ -378,6 +381,8 @@ static void pf_peers_fold(struct pf_worker *worker, struct pf_vm *peer,
 		pair->frame = NULL;
 	}
 	worker->fold.huge = huge;
+	/* A peer whose lock is taken for longer may hang: its own scan finds the frames. */
+	worker->fold.hasty = !own;
 	pf_batch_fold(worker, peer, peers->first << PAGE_SHIFT, peers->span, worker->peer_target,
 		      NULL, turn);
 }
@@ -395,10 +400,10 @@ static void pf_peers_lock_and_fold(struct pf_worker *worker, struct pf_vm *vm,
 	if (!peer)
 		return;
 	if (peer == vm) {
-		pf_peers_fold(worker, peer, peers, &worker->turn);
+		pf_peers_fold(worker, peer, true, peers, &worker->turn);
 	} else if (!pf_fault(PF_FAULT_PEER) && mutex_trylock(&peer->turn_lock)) {
 		if (!peer->removed && peer->domain_id == vm->domain_id)
-			pf_peers_fold(worker, peer, peers, &worker->peer_turn);
+			pf_peers_fold(worker, peer, false, peers, &worker->peer_turn);
 		pf_stats_flush(&worker->peer_turn, &peer->stats);
 		mutex_unlock(&peer->turn_lock);
 	} else {

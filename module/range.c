@@ -442,6 +442,7 @@ static void pf_range_storm(struct pf_worker *worker, struct pf_vm *vm)
 			worker->turn.count[PF_STAT_UNFOLDS]++;
 	}
 	worker->fold.huge = worker->huge;
+	worker->fold.hasty = false;
 	pf_batch_fold(worker, vm, worker->snap.start, worker->snap.nr, worker->target, worker->page,
 		      &worker->turn);
 }
@@ -514,6 +515,7 @@ void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		pf_pair_make_frames(worker, vm);
 	pf_range_put_targets(worker);
 	worker->fold.huge = worker->huge;
+	worker->fold.hasty = false;
 	pf_batch_fold(worker, vm, start, nr, worker->target, worker->page, &worker->turn);
 	pf_range_put(worker);
 	changed = worker->turn.count[PF_SKIP_CHANGED] - changed;

@@ -6,6 +6,9 @@
  */
 #include "pf.h"
 
+#include <pthread.h>
+#include <sys/mman.h>
+
 static uint64_t same(size_t i)
 {
 	return 7;
@@ -80,6 +83,59 @@ static void write_breaks(void)
 	CHECK(pf_wrong(pair, 2, same) == 0, "content changed");
 }
 
+/* Empty memory of the VM, which is touched all the time: the faults hold the lock of its mapping. */
+struct touched {
+	volatile char *mem;
+	size_t pages;
+	volatile bool over;
+};
+
+static void *touch(void *arg)
+{
+	struct touched *touched = arg;
+	size_t i;
+
+	while (!touched->over) {
+		for (i = 0; i < touched->pages; i++)
+			(void)touched->mem[i * PF_PAGE];
+		madvise((void *)touched->mem, touched->pages * PF_PAGE, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+static uint64_t twice(size_t i)
+{
+	return 1 + i % 512;
+}
+
+/* Both pages of a pair fold in the first pass, whoever faults in their mapping meanwhile. */
+static void beside_faults(void)
+{
+	const size_t pages = 1024;
+	struct touched touched = { .pages = 8192 };
+	pthread_t thread[2];
+	pid_t self = getpid();
+	size_t i, folded;
+	char *mem;
+
+	mem = pf_map(pages + touched.pages, PF_PLAIN);
+	pf_fill_all(mem, pages, twice);
+	pf_settle(mem);
+	touched.mem = pf_page(mem, pages);
+	for (i = 0; i < PF_COUNT(thread); i++)
+		REQUIRE(!pthread_create(&thread[i], NULL, touch, &touched), "pthread_create");
+	pf_set("pass_interval_ms", 1000000);
+	pf_register(self, "");
+	pf_run(1);
+	REQUIRE(PF_UNTIL(pf_get("vms/%d/passes", self) >= 1), "no pass");
+	folded = pf_frames_in(self, mem, pages);
+	touched.over = true;
+	for (i = 0; i < PF_COUNT(thread); i++)
+		pthread_join(thread[i], NULL);
+	CHECK(folded == pages, "%zu of %zu folded", folded, pages);
+	CHECK(pf_wrong(mem, pages, twice) == 0, "content changed");
+}
+
 /* A page must not fold with itself: its own hint is there on the next pass. */
 static void single_stays(void)
 {
@@ -141,6 +197,7 @@ static void stopped(void)
 static const struct pf_test tests[] = {
 	{ "first_pass", first_pass },
 	{ "fresh", fresh },
+	{ "beside_faults", beside_faults },
 	{ "write_breaks", write_breaks },
 	{ "single_stays", single_stays },
 	{ "near_equal_stays", near_equal_stays },
