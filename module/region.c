@@ -359,6 +359,7 @@ void pf_region_unfolded(struct pf_vm *vm, unsigned long end)
 			bitmap_clear(region->frame, 0, pf_region_offset(end));
 		frames -= bitmap_weight(region->frame, PF_REGION_PAGES);
 		pf_vm_add_folded(vm, -frames, 0);
+		cond_resched();
 	}
 }
 
@@ -439,6 +440,7 @@ void pf_region_free_all(struct pf_vm *vm)
 	xa_for_each(&vm->regions, index, region) {
 		pf_region_forget(vm, region, 0, PF_REGION_PAGES);
 		pf_region_free(vm, index, region);
+		cond_resched();
 	}
 	xa_destroy(&vm->regions);
 }

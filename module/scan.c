@@ -373,15 +373,39 @@ static void pf_scan_put_vm(struct pf_vm *vm, u64 used_ns, u64 due_ns, u64 pass_n
 }
 
 /* Count the pages of a mapping that is passed over. */
-static void pf_scan_pass_over(struct pf_worker *worker, struct pf_vm *vm,
-			      struct vm_area_struct *vma, enum pf_stat skip)
+static void pf_scan_pass_over(struct pf_worker *worker, struct vm_area_struct *vma,
+			      enum pf_stat skip)
 {
 	/*
 	 * Where nothing was ever written there is nothing to pass over: reservations can be huge.
 	 */
 	if (!vma_is_anonymous(vma) || vma->anon_vma)
 		worker->turn.count[skip] += vma_pages(vma);
-	pf_region_keep(vm, max(vma->vm_start, vm->cursor), vma->vm_end);
+}
+
+/*
+ * What of the next mapping is still to come, and why it is passed over, if it is. The lock is let
+ * go with each: who scans gives way to others, and with it a VM that wants to map something would
+ * wait for all of them, and behind it the VM's faults.
+ */
+static bool pf_scan_next_vma(struct pf_worker *worker, struct pf_vm *vm, unsigned long *start,
+			     unsigned long *end, enum pf_stat *skip)
+{
+	struct mm_struct *mm = vm->watch.mm;
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = find_vma(mm, vm->cursor);
+	if (vma) {
+		*start = max(vm->cursor, vma->vm_start);
+		*end = vma->vm_end;
+		*skip = pf_vma_skip(vma, READ_ONCE(vm->policy));
+		if (*skip != PF_SKIP_NONE)
+			pf_scan_pass_over(worker, vma, *skip);
+	}
+	mmap_read_unlock(mm);
+	return vma;
 }
 
 /*
@@ -391,27 +415,20 @@ static void pf_scan_pass_over(struct pf_worker *worker, struct pf_vm *vm,
 static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *vm,
 				       unsigned long *start)
 {
-	struct mm_struct *mm = vm->watch.mm;
-	struct vm_area_struct *vma;
-	unsigned long end = 0;
+	enum pf_stat skip;
+	unsigned long end;
 
-	if (mmap_read_lock_killable(mm))
-		return 0;
-	while ((vma = find_vma(mm, vm->cursor))) {
-		enum pf_stat skip = pf_vma_skip(vma, READ_ONCE(vm->policy));
-
-		if (skip == PF_SKIP_NONE)
-			break;
-		pf_scan_pass_over(worker, vm, vma, skip);
-		vm->cursor = vma->vm_end;
-	}
-	if (vma) {
-		*start = max(vm->cursor, vma->vm_start);
-		end = min(vma->vm_end, (*start & PF_REGION_MASK) + PF_REGION_SIZE);
+	while (pf_scan_next_vma(worker, vm, start, &end, &skip)) {
+		if (skip == PF_SKIP_NONE) {
+			end = min(end, (*start & PF_REGION_MASK) + PF_REGION_SIZE);
+			vm->cursor = end;
+			return (end - *start) >> PAGE_SHIFT;
+		}
+		pf_region_keep(vm, *start, end);
 		vm->cursor = end;
+		cond_resched();
 	}
-	mmap_read_unlock(mm);
-	return vma ? (end - *start) >> PAGE_SHIFT : 0;
+	return 0;
 }
 
 /* A pass of this VM is over. */
