@@ -15,10 +15,10 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 
 #include "hint.h"
 #include "fault.h"
+#include "table.h"
 
 #define PF_SLOT_VM_SHIFT	PF_HINT_PAGE_BITS
 #define PF_SLOT_AGE_SHIFT	(PF_SLOT_VM_SHIFT + PF_HINT_VM_BITS)
@@ -30,10 +30,10 @@
 /* Buckets are sized for 3/4 of their slots in use: 10.7 bytes a page. */
 #define PF_HINT_PAGES_PER_BUCKET	6
 #define PF_HINT_MIN_BUCKETS		16
-/* 2 GiB, what kvcalloc() gives: larger hosts than 768 GiB lose hints, not folds. */
-#define PF_HINT_MAX_BUCKETS		((1U << 25) - 1)
-/* Hints are no reason to kill a process: without memory there are none. */
-#define PF_HINT_GFP		(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+/* 2 GiB: larger hosts than 768 GiB lose hints, not folds. */
+#define PF_HINT_MAX_BUCKETS		((u32)((2UL << 30) / sizeof(struct pf_hint_bucket)))
+/* Where huge pages are taken for a table all of the last one is used. */
+#define PF_HINT_HUGE_BUCKETS		((u32)(PMD_SIZE / sizeof(struct pf_hint_bucket)))
 
 /*
  * The high half of the key picks the first bucket, the low bits are the tag, both together the
@@ -352,6 +352,8 @@ u32 pf_hint_table_want(u32 nr_buckets, u64 pages)
 	    pages * PF_HINT_MAX_BYTES_PER_PAGE >= slots * sizeof(u64))
 		return nr_buckets;
 	want = pages / PF_HINT_PAGES_PER_BUCKET + 1;
+	if (want * sizeof(struct pf_hint_bucket) >= PF_TABLE_HUGE)
+		want = round_up(want, PF_HINT_HUGE_BUCKETS);
 	return clamp_t(u64, want, PF_HINT_MIN_BUCKETS, PF_HINT_MAX_BUCKETS);
 }
 
@@ -393,7 +395,7 @@ int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
 		pf_hint_shed(table, true);
 	if (nr_buckets) {
 		bucket = pf_fault(PF_FAULT_HINTS) ? NULL :
-			kvcalloc(nr_buckets, sizeof(*bucket), PF_HINT_GFP);
+			pf_table_alloc(nr_buckets * sizeof(*bucket));
 		if (!bucket)
 			return -ENOMEM;
 	}
@@ -412,6 +414,6 @@ int pf_hint_table_resize(struct pf_hint_table *table, u32 nr_buckets, u64 pages)
  */
 size_t pf_hint_table_bytes(const struct pf_hint_table *table)
 {
-	return ((size_t)READ_ONCE(table->nr_buckets) + READ_ONCE(table->nr_old)) *
-	       sizeof(struct pf_hint_bucket);
+	return pf_table_taken(READ_ONCE(table->nr_buckets) * sizeof(struct pf_hint_bucket)) +
+	       pf_table_taken(READ_ONCE(table->nr_old) * sizeof(struct pf_hint_bucket));
 }

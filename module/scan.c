@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <uapi/linux/sched/types.h>
 
@@ -22,6 +23,7 @@
 #include "region.h"
 #include "reserve.h"
 #include "scan.h"
+#include "table.h"
 #include "trace.h"
 
 /* A turn ends after a region's worth of pages, or after so many small mappings. */
@@ -649,7 +651,7 @@ static int pf_worker_run(void *data)
 static struct pf_worker *pf_worker_new(unsigned int no)
 {
 	struct pf_worker *worker =
-		pf_fault(PF_FAULT_WORKER) ? NULL : kvzalloc(sizeof(*worker), GFP_KERNEL);
+		pf_fault(PF_FAULT_WORKER) ? NULL : vzalloc(sizeof(*worker));
 
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
@@ -659,7 +661,7 @@ static struct pf_worker *pf_worker_new(unsigned int no)
 	if (IS_ERR(worker->task)) {
 		int err = PTR_ERR(worker->task);
 
-		kvfree(worker);
+		vfree(worker);
 		return ERR_PTR(err);
 	}
 	/* A signal that comes before it is allowed is lost. */
@@ -707,7 +709,7 @@ void pf_scan_stop(void)
 			continue;
 		send_sig(SIGKILL, pf_workers[i]->task, 1);
 		kthread_stop(pf_workers[i]->task);
-		kvfree(pf_workers[i]);
+		vfree(pf_workers[i]);
 		pf_workers[i] = NULL;
 	}
 	WRITE_ONCE(pf_nr_workers, 0);
@@ -737,7 +739,7 @@ size_t pf_scan_bytes(void)
 
 	return pf_hint_table_bytes(&pf_hints) + atomic64_read(&pf_totals.regions) * region +
 	       pf_vm_count() * kmalloc_size_roundup(sizeof(struct pf_vm)) + pf_wss_bytes() +
-	       READ_ONCE(pf_nr_workers) * sizeof(struct pf_worker);
+	       READ_ONCE(pf_nr_workers) * pf_table_taken(sizeof(struct pf_worker));
 }
 
 /**

@@ -25,6 +25,7 @@
 #include "hash.h"
 #include "sample.h"
 #include "store.h"
+#include "table.h"
 #include "trace.h"
 #include "wide.h"
 
@@ -35,8 +36,6 @@
 #define PF_BLOCK_GFP	(PF_FRAME_GFP & ~__GFP_RECLAIM)
 /* A frame takes no more mappings than this: 4 TiB of equal pages. */
 #define PF_FRAME_REFS_MAX	((int)BIT(30))
-/* Buckets are no reason to kill a process: without memory for more of them chains are longer. */
-#define PF_BUCKET_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 /* Whether there should be more is asked for each so many frames that came or found no room. */
 #define PF_FIT_FRAMES	64
 /* How many chains are looked at while the lock is held. */
@@ -288,7 +287,8 @@ static void pf_store_resize(u32 nr_buckets)
 
 	pf_fault_hold(PF_FAULT_FRAME_HOLD);
 	bucket = pf_fault(PF_FAULT_FRAME_TABLE) ? NULL :
-		kvcalloc(nr_buckets, sizeof(*bucket), PF_BUCKET_GFP);
+		pf_table_alloc(nr_buckets * sizeof(*bucket));
+	/* Chains are longer then. */
 	if (!bucket)
 		return;
 	down_write(&pf_store_lock);
@@ -568,7 +568,8 @@ unsigned long pf_store_shrunk(void)
  */
 size_t pf_store_bytes(void)
 {
-	return pf_store_chains() * sizeof(struct hlist_head) +
+	return pf_table_taken(READ_ONCE(pf_store_set.nr_buckets) * sizeof(struct hlist_head)) +
+	       pf_table_taken(READ_ONCE(pf_store_set.nr_old) * sizeof(struct hlist_head)) +
 	       READ_ONCE(pf_pool_pages) * PAGE_SIZE + sizeof(pf_sampler);
 }
 
@@ -619,7 +620,7 @@ int pf_store_init(void)
 		return -ENOMEM;
 	for (node = 0; node < nr_node_ids; node++)
 		INIT_LIST_HEAD(&pf_pool[node]);
-	bucket = kvcalloc(PF_FRAME_BUCKETS_MIN, sizeof(*bucket), GFP_KERNEL);
+	bucket = pf_table_alloc(PF_FRAME_BUCKETS_MIN * sizeof(*bucket));
 	if (!bucket)
 		goto free_pool;
 	pf_frame_resize(&pf_store_set, bucket, PF_FRAME_BUCKETS_MIN);

@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "mmlock.h"
 #include "store.h"
+#include "table.h"
 #include "touch.h"
 #include "trace.h"
 #include "vm.h"
@@ -313,6 +314,11 @@ static void pf_wss_draw(struct pf_wss *wss, struct mm_struct *mm)
 	}
 }
 
+static size_t pf_wss_taken(const struct pf_wss *wss)
+{
+	return pf_table_taken(wss->room * sizeof(*wss->sample));
+}
+
 /* Have room for as many samples as are asked for now. */
 static bool pf_wss_make_room(struct pf_wss *wss)
 {
@@ -321,14 +327,14 @@ static bool pf_wss_make_room(struct pf_wss *wss)
 	if (samples == wss->room)
 		return true;
 	kvfree(wss->sample);
-	atomic64_sub(wss->room * sizeof(*wss->sample), &pf_wss_room_bytes);
+	atomic64_sub(pf_wss_taken(wss), &pf_wss_room_bytes);
 	wss->room = 0;
 	wss->sample = pf_fault(PF_FAULT_WSS) ? NULL :
-		kvmalloc_array(samples, sizeof(*wss->sample), GFP_KERNEL | __GFP_NOWARN);
+		pf_table_alloc(samples * sizeof(*wss->sample));
 	if (!wss->sample)
 		return false;
 	wss->room = samples;
-	atomic64_add(wss->room * sizeof(*wss->sample), &pf_wss_room_bytes);
+	atomic64_add(pf_wss_taken(wss), &pf_wss_room_bytes);
 	return true;
 }
 
@@ -501,7 +507,7 @@ void pf_wss_kick(void)
  */
 void pf_wss_free(struct pf_vm *vm)
 {
-	atomic64_sub(vm->wss.room * sizeof(*vm->wss.sample), &pf_wss_room_bytes);
+	atomic64_sub(pf_wss_taken(&vm->wss), &pf_wss_room_bytes);
 	kvfree(vm->wss.sample);
 }
 
@@ -510,7 +516,7 @@ void pf_wss_free(struct pf_vm *vm)
  */
 size_t pf_wss_bytes(void)
 {
-	return sizeof(*pf_wss_thread) + atomic64_read(&pf_wss_room_bytes);
+	return pf_table_taken(sizeof(*pf_wss_thread)) + atomic64_read(&pf_wss_room_bytes);
 }
 
 /**
@@ -521,7 +527,7 @@ size_t pf_wss_bytes(void)
  */
 int pf_wss_start(void)
 {
-	struct pf_wss_thread *thread = kvzalloc(sizeof(*thread), GFP_KERNEL);
+	struct pf_wss_thread *thread = vzalloc(sizeof(*thread));
 
 	if (!thread)
 		return -ENOMEM;
@@ -529,7 +535,7 @@ int pf_wss_start(void)
 	if (IS_ERR(thread->task)) {
 		int err = PTR_ERR(thread->task);
 
-		kvfree(thread);
+		vfree(thread);
 		return err;
 	}
 	pf_wss_thread = thread;
@@ -546,6 +552,6 @@ int pf_wss_start(void)
 void pf_wss_stop(void)
 {
 	kthread_stop(pf_wss_thread->task);
-	kvfree(pf_wss_thread);
+	vfree(pf_wss_thread);
 	pf_wss_thread = NULL;
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The parts of the stand-in headers that need a place: memory and its account, local mappings, wide registers. */
-#include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +9,9 @@
 #include <asm/fpu/types.h>
 #include <linux/highmem.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #define CACHE_LINE	64
 
@@ -29,39 +29,68 @@ static void must_not_wait(const char *what)
 	abort();
 }
 
-static void *accounted(void *memory)
+/*
+ * Zeroes, aligned to a cache line, and with nothing behind the end that a sanitizer would let pass;
+ * the line before them notes what the kernel's allocator would have taken.
+ */
+static void *give(size_t bytes, size_t taken, gfp_t flags)
 {
-	if (!memory)
+	char *memory;
+
+	shim_memory.killers += !(flags & __GFP_NORETRY);
+	if (posix_memalign((void **)&memory, CACHE_LINE, CACHE_LINE + bytes))
 		return NULL;
-	shim_memory.bytes += malloc_usable_size(memory);
+	memset(memory, 0, CACHE_LINE + bytes);
+	*(size_t *)memory = taken;
+	shim_memory.bytes += taken;
 	shim_memory.peak = max(shim_memory.peak, shim_memory.bytes);
-	return memory;
+	return memory + CACHE_LINE;
 }
 
-/*
- * Like the kernel's since 5.15 it gives no more than INT_MAX bytes: who wants more must say so by
- * calling vmalloc's family. Aligned to a cache line, and with nothing behind the end that a
- * sanitizer would let pass.
- */
-void *kvcalloc(size_t count, size_t size, gfp_t flags)
+/* Powers of two; beyond a page the kernel takes as many pages. */
+size_t kmalloc_size_roundup(size_t bytes)
 {
-	size_t bytes;
-	void *memory;
+	size_t taken = bytes ? 8 : 0;
 
-	must_not_wait("kvcalloc");
-	shim_memory.killers += !(flags & __GFP_RETRY_MAYFAIL);
-	if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT_MAX)
-		return NULL;
-	if (posix_memalign(&memory, CACHE_LINE, bytes))
-		return NULL;
-	return accounted(memset(memory, 0, bytes));
+	while (taken < bytes)
+		taken *= 2;
+	return taken;
+}
+
+void *kzalloc(size_t bytes, gfp_t flags)
+{
+	must_not_wait("kzalloc");
+	return give(bytes, kmalloc_size_roundup(bytes), flags);
+}
+
+/* For each page a pointer to it, and an entry of a page table. */
+static size_t in_pages(size_t bytes, size_t unit)
+{
+	return round_up(bytes, unit) / PAGE_SIZE * (PAGE_SIZE + 16);
+}
+
+void *__vmalloc(size_t bytes, gfp_t flags)
+{
+	must_not_wait("__vmalloc");
+	return give(bytes, in_pages(bytes, PAGE_SIZE), flags);
+}
+
+void *vmalloc_huge(size_t bytes, gfp_t flags)
+{
+	must_not_wait("vmalloc_huge");
+	return give(bytes, in_pages(bytes, bytes < PMD_SIZE ? PAGE_SIZE : PMD_SIZE), flags);
 }
 
 void kvfree(const void *memory)
 {
+	char *begin;
+
 	must_not_wait("kvfree");
-	shim_memory.bytes -= malloc_usable_size((void *)memory);
-	free((void *)memory);
+	if (!memory)
+		return;
+	begin = (char *)memory - CACHE_LINE;
+	shim_memory.bytes -= *(size_t *)begin;
+	free(begin);
 }
 
 void shim_kmap_wrong(const char *what)

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 
 #include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "hint.h"
+#include "table.h"
 #include "test.h"
 
 #define WAYS		PF_HINT_WAYS
@@ -336,7 +338,8 @@ static bool old_buckets_are_looked_up_until_age(void)
 	pf_hint_age(&table, true);
 	EXPECT(count_found(&table, mixed(8), place_of(8)) == 1, "left anew");
 	EXPECT(!nr_found(&table, mixed(9)), "old buckets after age");
-	EXPECT(pf_hint_table_bytes(&table) == 256 * 64, "%zu bytes", pf_hint_table_bytes(&table));
+	EXPECT(pf_hint_table_bytes(&table) == pf_table_taken(256 * 64), "%zu bytes",
+	       pf_hint_table_bytes(&table));
 	pf_hint_table_free(&table);
 	return true;
 }
@@ -429,6 +432,8 @@ static bool freed_is_usable(void)
 static bool serve(struct pf_hint_table *table, u64 pages)
 {
 	u32 want = pf_hint_table_want(table->nr_buckets, pages);
+	/* Of two tables what is left of their last pages. */
+	const u64 most = pages * 16 + 2 * PAGE_SIZE;
 
 	/* Fewer pages than before cost too much until the caller is here: not counted. */
 	shim_memory.peak = 0;
@@ -436,10 +441,10 @@ static bool serve(struct pf_hint_table *table, u64 pages)
 		EXPECT(!pf_hint_table_resize(table, want, pages), "%u buckets", want);
 	EXPECT(pf_hint_table_bytes(table) == shim_memory.bytes, "says %zu bytes, has %zu",
 	       pf_hint_table_bytes(table), shim_memory.bytes);
-	EXPECT(pf_hint_table_bytes(table) <= pages * 16, "%zu bytes for %llu pages",
+	EXPECT(pf_hint_table_bytes(table) <= most, "%zu bytes for %llu pages",
 	       pf_hint_table_bytes(table), pages);
-	EXPECT(shim_memory.peak <= pages * 16, "%zu bytes for %llu pages on the way",
-	       shim_memory.peak, pages);
+	EXPECT(shim_memory.peak <= most, "%zu bytes for %llu pages on the way", shim_memory.peak,
+	       pages);
 	EXPECT((u64)table->nr_buckets * WAYS * 16 >= pages * 16 - pages,
 	       "%u buckets for %llu pages", table->nr_buckets, pages);
 	return true;
@@ -519,7 +524,7 @@ static bool table_follows(void)
 	return true;
 }
 
-/* A host with 2 TiB in its VMs: the kernel's kvcalloc() does not give a table for all of it. */
+/* A host with 2 TiB in its VMs: more pages than there are hints. */
 static bool large_host_gets_a_table(void)
 {
 	struct pf_hint_table table = {};
@@ -531,6 +536,17 @@ static bool large_host_gets_a_table(void)
 	pf_hint_add(&table, ~0ULL, place_of(1));
 	EXPECT(nr_found(&table, ~0ULL) == 1, "not found");
 	pf_hint_table_free(&table);
+	return true;
+}
+
+static bool huge_pages_are_used(void)
+{
+	for (u64 pages = 1500000; pages < 1ULL << 30; pages += pages / 16) {
+		size_t bytes = pf_hint_table_want(0, pages) * sizeof(struct pf_hint_bucket);
+
+		EXPECT(bytes < PF_TABLE_HUGE || bytes % PMD_SIZE == 0, "%zu bytes for %llu pages",
+		       bytes, pages);
+	}
 	return true;
 }
 
@@ -551,6 +567,7 @@ static const struct test tests[] = {
 	{ "among equally old ones the newcomer stays", newcomer_stays_among_equals },
 	{ "old buckets are looked up until the next age", old_buckets_are_looked_up_until_age },
 	{ "hints age when they could be refreshed", not_refreshed_is_not_older },
+	{ "what is taken in huge pages is used", huge_pages_are_used },
 	{ "a resize without memory changes nothing", resize_without_memory },
 	{ "a resize kills nobody", resize_kills_nobody },
 	{ "no pages, no table", no_pages_no_table },

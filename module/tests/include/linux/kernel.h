@@ -15,6 +15,10 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+/* For powers of two alone. */
+#define round_up(n, unit)	((((n) - 1) | ((__typeof__(n))(unit) - 1)) + 1)
+
 #define container_of(ptr, type, member)	\
 	((type *)((char *)(ptr) - offsetof(type, member)))
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stand-in for the kernel's header of this name: in some kernels kvcalloc() is declared here. */
+/* Stand-in for the kernel's header of this name: pages, and how large they are. */
 #ifndef SHIM_LINUX_MM_H
 #define SHIM_LINUX_MM_H
 
 #include <linux/list.h>
 #include <linux/slab.h>
+
+#define PAGE_SIZE	4096UL
+#define PMD_SIZE	(2UL << 20)
 
 /**
  * struct page - a page, which is a folio too

@@ -10,7 +10,7 @@ struct rw_semaphore {
 	int writers;
 };
 
-/* Of all locks; see kvcalloc() and kvfree(). */
+/* Of all locks; see kzalloc() and kvfree(). */
 extern int shim_writers;
 
 static inline void down_write(struct rw_semaphore *sem)
