@@ -94,6 +94,30 @@ struct page *pf_frame_add(struct pf_frame_set *set, struct page *page, u64 key, 
 }
 
 /**
+ * pf_frame_refile() - have a frame found under another key
+ * @set: all frames
+ * @page: in @set
+ * @key: as in pf_frame_add(); where that has no room the frame keeps the key that it has
+ *
+ * Context: caller's exclusive lock; does not sleep.
+ */
+void pf_frame_refile(struct pf_frame_set *set, struct page *page, u64 key)
+{
+	struct hlist_head *chain;
+	struct hlist_node *node;
+	unsigned int length = 0;
+
+	key |= PF_FRAME_LISTED;
+	chain = pf_frame_chain(set, key);
+	hlist_for_each(node, chain)
+		if (++length == PF_FRAME_CHAIN_MAX)
+			return;
+	hlist_del_init((struct hlist_node *)&page->lru);
+	page_folio(page)->index = key;
+	hlist_add_head((struct hlist_node *)&page->lru, chain);
+}
+
+/**
  * pf_frame_del() - take a frame out of the set
  * @set: all frames
  * @page: in @set

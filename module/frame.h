@@ -65,7 +65,7 @@ static inline bool pf_frame_listed(struct page *page)
 }
 
 /**
- * pf_frame_has_key() - was a frame put into the set under this key
+ * pf_frame_has_key() - is a frame in the set under this key
  * @page: its page
  * @key: pf_store_key() of some page
  */
@@ -75,6 +75,7 @@ static inline bool pf_frame_has_key(struct page *page, u64 key)
 }
 
 struct page *pf_frame_add(struct pf_frame_set *set, struct page *page, u64 key, bool cross);
+void pf_frame_refile(struct pf_frame_set *set, struct page *page, u64 key);
 void pf_frame_del(struct pf_frame_set *set, struct page *page);
 struct hlist_head *pf_frame_next(struct pf_frame_set *set);
 u32 pf_frame_want(const struct pf_frame_set *set);

@@ -220,6 +220,20 @@ static void pf_store_compare(struct page *frame, struct page *page, struct pf_lo
 		look->alike = pf_store_key(look->domain, frame) == look->key;
 }
 
+/*
+ * A frame was filed under what told pages of its class apart then. Under another key each of its
+ * likes is compared with it once more than need be, and none that becomes a frame finds it.
+ */
+static void pf_store_refile(struct page *frame, u32 domain)
+{
+	u64 key = pf_store_key(domain, frame);
+
+	down_write(&pf_store_lock);
+	if (pf_frame_listed(frame) && !pf_frame_has_key(frame, key))
+		pf_frame_refile(&pf_store_set, frame, key);
+	up_write(&pf_store_lock);
+}
+
 /**
  * pf_store_look() - is the frame that a hint names equal to a page
  * @pfn: from a hint, perhaps of a frame that is gone
@@ -229,8 +243,8 @@ static void pf_store_compare(struct page *frame, struct page *page, struct pf_lo
  * What a hint names is believed only if it bears the mark of this load and the number of the
  * domain, and that of a frame that is in the set.
  *
- * Context: takes pf_store_lock for reading. The content must be compared again when nobody can
- * change it.
+ * Context: takes pf_store_lock; sleeps. The content must be compared again when nobody can change
+ * it.
  */
 void pf_store_look(u64 pfn, struct page *page, struct pf_look *look)
 {
@@ -250,6 +264,8 @@ void pf_store_look(u64 pfn, struct page *page, struct pf_look *look)
 	up_read(&pf_store_lock);
 	if (!look->frame)
 		put_page(frame);
+	else if (!pf_frame_has_key(frame, look->key))
+		pf_store_refile(frame, look->domain);
 }
 
 /* A page with the content that @page has now, marked as a frame of @domain. */

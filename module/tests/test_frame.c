@@ -159,6 +159,36 @@ static bool key_keeps_equal_content_apart(void)
 	return true;
 }
 
+static bool refiled_is_found_anew(void)
+{
+	begin();
+	make(0, 1, 0, 6, 1);
+	make(1, 1, 0, ~0ULL, 1);
+	make(2, 1, 0, 6, 1);
+	add(0, true);
+	pf_frame_refile(&set, &item[0].page, item[1].key);
+	EXPECT(pf_frame_has_key(&item[0].page, item[1].key), "the key of before");
+	EXPECT(add(1, true) == &item[0].page, "not found under its key");
+	EXPECT(add(2, true) == &item[2].page, "found under the key of before");
+	EXPECT(set.nr == 2, "%lu frames", set.nr);
+	return true;
+}
+
+static bool refiled_where_there_is_room(void)
+{
+	u32 i;
+
+	begin();
+	for (i = 0; i <= PF_FRAME_CHAIN_MAX; i++) {
+		make(i, 1, 0, i < PF_FRAME_CHAIN_MAX ? 0 : ~0ULL, i);
+		add(i, true);
+	}
+	pf_frame_refile(&set, &item[PF_FRAME_CHAIN_MAX].page, 0);
+	EXPECT(pf_frame_has_key(&item[PF_FRAME_CHAIN_MAX].page, ~0ULL), "a chain of %u", i);
+	EXPECT(holds(&item[PF_FRAME_CHAIN_MAX]), "lost");
+	return true;
+}
+
 /* Whatever is found to have one key, a chain has an end; and what is in it is still found. */
 static bool chains_have_an_end(void)
 {
@@ -355,6 +385,8 @@ static const struct test tests[] = {
 	{ "but where it may cross", nodes_share_if_they_may },
 	{ "among equal keys the content decides", content_decides_not_the_key },
 	{ "equal content under another key is another frame", key_keeps_equal_content_apart },
+	{ "what has another key now is found under that", refiled_is_found_anew },
+	{ "unless there is no room", refiled_where_there_is_room },
 	{ "chains have an end", chains_have_an_end },
 	{ "the size follows the number of frames", sizes_follow_the_number },
 	{ "frames are found while they move", frames_are_found_while_they_move },
