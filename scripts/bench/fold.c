@@ -65,6 +65,8 @@
 #define REQUEST_READS	16
 #define REQUEST_WRITES	2
 #define HOT_PAGES	256
+/* Events of the scheduler while one is under load. */
+#define EVENTS_MAX	(1 << 17)
 
 /* One engine, the way it is set up; and whether its holds of the lock are what is asked. */
 struct engine {
@@ -87,7 +89,7 @@ static const struct engine engines[] = {
 /*
  * A kind of memory: content number of each page (0: zeros); whether something of it folds; which of it is
  * rewritten, while it is scanned or between the passes; whether huge pages hold it; whether it is that of
- * guests, each in a process of its own, and one of them under load.
+ * guests, each in a process of its own, and one of them under load, and whether is asked what that waits for.
  */
 struct work {
 	const char *name;
@@ -100,6 +102,7 @@ struct work {
 	bool huge;
 	bool guests;
 	bool load;
+	bool waits;
 };
 
 static const struct engine *engine;
@@ -407,6 +410,7 @@ struct guest {
 struct load {
 	volatile size_t nr;
 	volatile long long slot_ns;
+	long long due_ns[REQUESTS_MAX];
 	float us[REQUESTS_MAX];
 };
 
@@ -484,6 +488,7 @@ static void guest_serve(struct guest *g, uint64_t **at)
 		for (i = 0; i < REQUEST_WRITES; i++)
 			(*(volatile uint64_t *)at[random_next() % HOT_PAGES])++;
 		load->us[load->nr] = (clock_ns(CLOCK_MONOTONIC) - due_ns) / 1e3;
+		load->due_ns[load->nr] = due_ns;
 		load->slot_ns = slot_ns;
 		load->nr++;
 	}
@@ -947,6 +952,141 @@ static void load_rows(const char *when, size_t first, size_t end)
 	row(what, "us", us[n - 1]);
 }
 
+/* Who has the CPU; or it does not matter who, since the request was not woken yet, or waits for something else. */
+enum who { OTHER, LOAD, ENGINE, WATCHER, UNWOKEN, BLOCKED, NR_WHO };
+
+/* After this event: who has the CPU; does the load want it; did it wake, and the engine not have to make way? */
+struct event {
+	double us;
+	enum who runs;
+	bool ready;
+	bool unasked;
+};
+
+static void waits_begin(void)
+{
+	put(TRACING "trace_clock", "mono");
+	put(TRACING "buffer_size_kb", "32768");
+	put(TRACING "events/sched/sched_wakeup/filter", "pid==%d", guest[0].pid);
+	put(TRACING "events/sched/sched_wakeup/enable", "1");
+	put(TRACING "events/sched/sched_switch/enable", "1");
+}
+
+static enum who who_is(pid_t pid, pid_t engine_pid)
+{
+	return pid == guest[0].pid ? LOAD : pid == engine_pid ? ENGINE : pid == getpid() ? WATCHER : OTHER;
+}
+
+/*
+ * A line of the trace: "COMM-PID [CPU] FLAGS TIME: EVENT: …". The second flag tells that one is to make way, and a
+ * wakeup is told of when that is decided.
+ */
+static bool event_read(const char *line, struct event *event, pid_t engine_pid)
+{
+	const char *flags = strstr(line, "] "), *at;
+
+	if (line[0] == '#' || !flags)
+		return false;
+	at = strpbrk(flags + 2, " ");
+	event->us = at ? strtod(at, NULL) * 1e6 : 0;
+	event->unasked = false;
+	if (strstr(line, ": sched_wakeup: ")) {
+		event->ready = true;
+		event->unasked = event->runs == ENGINE && flags[3] == '.';
+	} else if ((at = strstr(line, " prev_pid="))) {
+		/* Of who still wants to run the state begins with R. */
+		if (atoi(at + 10) == guest[0].pid)
+			event->ready = strstr(at, " prev_state=R");
+		at = strstr(at, " next_pid=");
+		event->runs = who_is(at ? atoi(at + 10) : 0, engine_pid);
+	}
+	return true;
+}
+
+static size_t events_read(struct event *events)
+{
+	pid_t engine_pid = thread_pid(engine->ksm ? "ksmd" : "pagefold/0");
+	struct event now = { .runs = OTHER };
+	char line[512];
+	size_t n = 0;
+	FILE *trace;
+
+	put(TRACING "events/sched/sched_switch/enable", "0");
+	put(TRACING "events/sched/sched_wakeup/enable", "0");
+	trace = fopen(TRACING "trace", "r");
+	if (!trace)
+		die(TRACING "trace: %s", strerror(errno));
+	while (n < EVENTS_MAX && fgets(line, sizeof(line), trace))
+		if (event_read(line, &now, engine_pid))
+			events[n++] = now;
+	fclose(trace);
+	if (n < 2 || n == EVENTS_MAX)
+		die("%zu events in the trace", n);
+	return n;
+}
+
+/* What went by of a request while each had the CPU, into @us; returns whether the engine did not have to make way. */
+static bool waited_for(size_t request, const struct event *events, size_t n, double us[NR_WHO])
+{
+	double begin = load->due_ns[request] / 1e3, end = begin + load->us[request], from, to;
+	bool unasked = false, woken = false, wants;
+	size_t i;
+
+	for (i = 0; i + 1 < n; i++) {
+		from = events[i].us > begin ? events[i].us : begin;
+		to = events[i + 1].us < end ? events[i + 1].us : end;
+		if (from >= to)
+			continue;
+		wants = events[i].ready || events[i].runs == LOAD;
+		woken |= wants;
+		us[wants ? events[i].runs : woken ? BLOCKED : UNWOKEN] += to - from;
+		unasked |= events[i].unasked;
+	}
+	return unasked;
+}
+
+/* What the slowest hundredth of requests @first to @end, not included, waited for. */
+static void waits_rows(size_t first, size_t end)
+{
+	static const char *const names[NR_WHO] = { "other", "served", "engine", "watcher", "unwoken", "blocked" };
+	struct event *events = malloc(EVENTS_MAX * sizeof(*events));
+	double *order = malloc((end - first) * sizeof(*order)), sum[NR_WHO] = { 0 }, longest[2] = { 0 }, all = 0, least;
+	size_t i, n, slow = 0, nr_unasked = 0;
+	bool unasked;
+	enum who who;
+
+	if (!events || !order)
+		die("no memory for events");
+	n = events_read(events);
+	for (i = first; i < end; i++)
+		order[i - first] = load->us[i];
+	qsort(order, end - first, sizeof(*order), by_size);
+	least = order[end - first - 1 - (end - first) / 100];
+	for (i = first; i < end; i++) {
+		double us[NR_WHO] = { 0 };
+
+		if (load->us[i] < least)
+			continue;
+		slow++;
+		unasked = waited_for(i, events, n, us);
+		nr_unasked += unasked;
+		for (who = 0; who < NR_WHO; who++)
+			sum[who] += us[who];
+		longest[unasked] = us[ENGINE] > longest[unasked] ? us[ENGINE] : longest[unasked];
+		all += load->us[i];
+	}
+	row("slowest", "requests", slow);
+	row("slowest_p99", "us", least);
+	row("slowest_mean", "us", all / slow);
+	for (who = 0; who < NR_WHO; who++)
+		row(names[who], "us", sum[who] / slow);
+	row("unasked", "requests", nr_unasked);
+	row("engine_unasked_max", "us", longest[true]);
+	row("engine_asked_max", "us", longest[false]);
+	free(order);
+	free(events);
+}
+
 /* What we do goes before all else, so it is done in that half of a slot in which no request comes. */
 static void load_tick(void)
 {
@@ -975,12 +1115,18 @@ static void measure_load(void)
 	saved();
 	if (!engine->ksm)
 		holds_begin();
+	if (work->waits)
+		waits_begin();
 	start();
 	/* Nor is it the engine's what the one waited for that came meanwhile. */
 	load_wait(load->nr + 2);
 	first = load->nr;
 	while ((now = saved()) < goal && load->nr < REQUESTS_MAX)
 		load_tick();
+	if (work->waits) {
+		waits_rows(first, load->nr);
+		return;
+	}
 	/* The first ones find what only just came up. */
 	load_rows("_alone", alone / 2, alone);
 	load_rows("", first, load->nr);
@@ -1163,6 +1309,7 @@ static const struct work works[] = {
 	{ .name = "huge", .id = id_huge, .folds = true, .huge = true },
 	{ .name = "guests", .folds = true, .zero = true, .guests = true },
 	{ .name = "latency", .folds = true, .zero = true, .guests = true, .load = true },
+	{ .name = "waits", .folds = true, .zero = true, .guests = true, .load = true, .waits = true },
 };
 
 int main(int argc, char **argv)
@@ -1177,8 +1324,8 @@ int main(int argc, char **argv)
 			work = &works[i];
 	nr_pages = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
 	if (!engine || !work || nr_pages % (8 * REGION) || work->guests != !nr_pages) {
-		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency "
-			"ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
+		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency|"
+			"waits ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
 			argv[0], 8 * REGION);
 		return 2;
 	}
