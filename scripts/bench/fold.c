@@ -67,6 +67,8 @@
 #define HOT_PAGES	256
 /* Events of the scheduler while one is under load. */
 #define EVENTS_MAX	(1 << 17)
+/* Huge pages that are split one by one. */
+#define SPLITS		64
 
 /* One engine, the way it is set up; and whether its holds of the lock are what is asked. */
 struct engine {
@@ -1146,6 +1148,34 @@ static long long huge_kib(void)
 	return field ? atoll(field + 14) : 0;
 }
 
+/*
+ * What it takes to split a huge page alone: what is not wanted soon of one is split off before anything is done
+ * with it.
+ */
+static void measure_split(void)
+{
+	static double us[SPLITS];
+	uint64_t *at = map_pages(SPLITS * REGION, false);
+	long long huge;
+	size_t i;
+
+	memset(at, 1, SPLITS * REGION * PAGE);
+	huge = huge_kib();
+	for (i = 0; i < SPLITS; i++) {
+		double begin = own_ns();
+
+		if (madvise(at + i * REGION * WORDS, PAGE, MADV_COLD))
+			die("MADV_COLD: %s", strerror(errno));
+		us[i] = (own_ns() - begin) / 1e3 / 3;
+	}
+	if (huge_kib() != huge - (long long)(SPLITS * REGION * PAGE / 1024))
+		die("%lld KiB in huge pages became %lld", huge, huge_kib());
+	qsort(us, SPLITS, sizeof(us[0]), by_size);
+	row("hold_split_p50", "us_native", us[SPLITS / 2]);
+	row("hold_split_max", "us_native", us[SPLITS - 1]);
+	munmap(at, SPLITS * REGION * PAGE);
+}
+
 static MARK void measure_writes(void)
 {
 	double begin = own_ns();
@@ -1227,6 +1257,8 @@ static void measure(void)
 		measure_first(begin, pass0);
 	if (engine->holds) {
 		measure_holds();
+		if (work->huge)
+			measure_split();
 		end();
 		return;
 	}
