@@ -91,7 +91,8 @@ static const struct engine engines[] = {
 /*
  * A kind of memory: content number of each page (0: zeros); whether something of it folds; which of it is
  * rewritten, while it is scanned or between the passes; whether huge pages hold it; whether it is that of
- * guests, each in a process of its own, and one of them under load, and whether is asked what that waits for.
+ * guests, each in a process of its own, and one of them under load, and whether is asked what that waits for;
+ * whether KSM's advisor says how much it looks at.
  */
 struct work {
 	const char *name;
@@ -105,6 +106,7 @@ struct work {
 	bool guests;
 	bool load;
 	bool waits;
+	bool advised;
 };
 
 static const struct engine *engine;
@@ -595,10 +597,14 @@ static void ksm_set_up(void)
 	put(KSM "run", "2");
 	put(KSM "run", "0");
 	put(KSM "use_zero_pages", "%d", work->zero);
+	/* Nobody else may say how many pages while it does. */
+	put_if_there(KSM "advisor_mode", "none");
 	put(KSM "pages_to_scan", engine->tuned ? "20000" : "100");
 	put(KSM "sleep_millisecs", engine->tuned ? "0" : "20");
 	put(KSM "max_page_sharing", engine->tuned ? "100000" : "256");
 	put_if_there(KSM "smart_scan", "1");
+	if (work->advised)
+		put(KSM "advisor_mode", "scan-time");
 }
 
 static void pagefold_set_up(void)
@@ -1342,6 +1348,7 @@ static const struct work works[] = {
 	{ .name = "guests", .folds = true, .zero = true, .guests = true },
 	{ .name = "latency", .folds = true, .zero = true, .guests = true, .load = true },
 	{ .name = "waits", .folds = true, .zero = true, .guests = true, .load = true, .waits = true },
+	{ .name = "advised", .id = id_copies, .folds = true, .advised = true },
 };
 
 int main(int argc, char **argv)
@@ -1357,7 +1364,7 @@ int main(int argc, char **argv)
 	nr_pages = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
 	if (!engine || !work || nr_pages % (8 * REGION) || work->guests != !nr_pages) {
 		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency|"
-			"waits ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
+			"waits|advised ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
 			argv[0], 8 * REGION);
 		return 2;
 	}
