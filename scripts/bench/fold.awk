@@ -3,8 +3,8 @@
 #
 # Prints two tables in Markdown, which a terminal shows as well: the goals, and all that was measured.
 # json= gets the rows of both, plot= and growth= what gnuplot draws, table= the tables once more.
-# Values are medians over the runs, and so is a ratio, of each run's own; each row names the case that
-# measures it.
+# Values are medians over the runs, and so is a ratio, of each run's own; each row names the command that
+# measures it. Beside each ratio of counts stands that by the clock, which is not judged.
 
 function median(list,	v, n, i, j, t)
 {
@@ -51,8 +51,8 @@ function value_in(run, kernel, measure, pages, engine)
 	return value(kernel, measure, pages, engine)
 }
 
-# Ours divided by a figure of its own run, or the other way about where less is better.
-function ratio_of(kernel, ours, theirs, pages, their_pages, engine, less,	list, i, o, p)
+# Ours divided by a figure of its own run, or the other way about where less is better: that of each run.
+function ratios(kernel, ours, theirs, pages, their_pages, engine, less,	list, i, o, p)
 {
 	for (i = 1; i <= nr_of_runs; i++) {
 		if (!((kernel, ours, pages, "pagefold", run_no[i]) in of_run))
@@ -62,7 +62,7 @@ function ratio_of(kernel, ours, theirs, pages, their_pages, engine, less,	list, 
 		if (p != "" && (less ? o : p) > 0)
 			list = list " " (less ? p / o : o / p)
 	}
-	return median(list)
+	return list
 }
 
 # What a peer had saved at most, in twentieths, when it had used as much CPU as ours had for 95 %.
@@ -79,13 +79,37 @@ function saved_by_then(kernel, case, pages, engine,	i, cpu, at)
 	return i < 20 ? i * 5 : 100
 }
 
-# What measures a figure: scripts/bench-fold --case CASE KERNEL
-function case_of(measure, pages)
+# What measures a figure once: scripts/bench-fold with this and the kernel. Holds of the lock have boots of their own.
+function command_of(kernel, measure, pages,	case, letters)
 {
 	if (measure == "two_threads")
-		return "threads"
+		return "--case threads"
+	case = measure
+	sub(/_.*/, "", case)
+	if (measure ~ /_hold_/ && case != "latency")
+		letters = "h"
+	else
+		letters = (value(kernel, measure, pages, "ksm_default") != "" ? "d" : "") \
+			  (value(kernel, measure, pages, "ksm_tuned") != "" ? "t" : "") \
+			  (value(kernel, measure, pages, "pagefold") != "" ? "p" : "")
+	return (measure ~ /_clock$/ ? "--clock " : "") "--case " case ":" pages (letters != "" ? ":" letters : "")
+}
+
+# Of goals: with the figure that it is compared with, if that is one of our own
+function goal_command(kernel, g,	peer, ours, theirs)
+{
+	ours = command_of(kernel, measure[g] ~ /_at_equal_cpu$/ ? first_part(measure[g]) "_to95" : measure[g], pages[g])
+	if (peer_of[g] !~ /:/)
+		return ours
+	split(peer_of[g], peer, ":")
+	theirs = command_of(kernel, peer[1], peer[2])
+	return theirs == ours ? ours : ours " " theirs
+}
+
+function first_part(measure)
+{
 	sub(/_.*/, "", measure)
-	return measure (pages > 0 ? ":" pages : "")
+	return measure
 }
 
 function text(v)
@@ -112,17 +136,30 @@ function number(v)
 	return v == "" ? "null" : sprintf("%.4f", v)
 }
 
-function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met)
+function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met, clock, command)
 {
 	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
 	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s, " \
-	       "\"runs\": %d, \"spread_tuned\": \"%s\", \"spread\": \"%s\", " \
-	       "\"command\": \"scripts/bench-fold%s --case %s %s\"}",
+	       "\"ratio_by_clock\": %s, \"runs\": %d, \"spread_tuned\": \"%s\", \"spread\": \"%s\", " \
+	       "\"command\": \"scripts/bench-fold %s %s\"}",
 	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
-	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met,
+	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met, number(clock),
 	       nr_runs(kernel, measure, pages, "pagefold"), spread(got[kernel, measure, pages, "ksm_tuned"]),
-	       spread(got[kernel, measure, pages, "pagefold"]), measure ~ /_clock$/ ? " --clock" : "",
-	       case_of(measure, pages), kernel >json
+	       spread(got[kernel, measure, pages, "pagefold"]), command, kernel >json
+}
+
+# A ratio by the clock, and how far its runs are apart
+function clock_text(list,	v, n, i, low, high)
+{
+	n = split(list, v, " ")
+	if (!n)
+		return "-"
+	low = high = v[1] + 0
+	for (i = 2; i <= n; i++) {
+		low = v[i] < low ? v[i] + 0 : low
+		high = v[i] > high ? v[i] + 0 : high
+	}
+	return ratio_text(median(list)) (n > 1 ? " (" ratio_text(low) " to " ratio_text(high) ")" : "")
 }
 
 function put(line)
@@ -131,8 +168,9 @@ function put(line)
 	print line >table
 }
 
-function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown)
+function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown, clock, command)
 {
+	command = goal_command(kernel, g)
 	d = value(kernel, measure[g], pages[g], "ksm_default")
 	t = value(kernel, measure[g], pages[g], "ksm_tuned")
 	o = value(kernel, measure[g], pages[g], "pagefold")
@@ -149,7 +187,9 @@ function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown
 		shown = ratio == "" ? "" : "> " text(ratio)
 	} else if (peer_of[g] ~ /^ksm/) {
 		p = peer_of[g] == "ksm_tuned" ? t : d
-		ratio = ratio_of(kernel, measure[g], measure[g], pages[g], pages[g], peer_of[g], sign == "<=")
+		ratio = median(ratios(kernel, measure[g], measure[g], pages[g], pages[g], peer_of[g], sign == "<="))
+		clock = ratios(kernel, measure[g] "_clock", measure[g] "_clock", pages[g], pages[g], peer_of[g],
+			       sign == "<=")
 		# Some of what the peer has none of is not so many times that: the pair itself is shown.
 		shown = p == "0" && o > 0 ? text(o) " : 0" : ""
 		sign = ">="
@@ -157,18 +197,21 @@ function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown
 		ratio = o
 	} else {
 		split(peer_of[g], peer, ":")
-		ratio = ratio_of(kernel, measure[g], peer[1], pages[g], peer[2], "pagefold")
+		ratio = median(ratios(kernel, measure[g], peer[1], pages[g], peer[2], "pagefold"))
+		clock = ratios(kernel, measure[g] "_clock", peer[1] "_clock", pages[g], peer[2], "pagefold")
 	}
 	if (ratio == "")
 		met = shown == "" ? "null" : "true"
 	else
 		met = (sign == ">=" ? ratio >= limit + 0 : ratio <= limit + 0) ? "true" : "false"
-	put(sprintf("| %s | %s | %s | %s%s | %s | %s | %s %s | %s | %s | %s | `%s` |", what[g], pages[g] ? pages[g] : "-",
-		    text(d), shown ~ /^>/ ? "< " : "", text(t), text(o), shown == "" ? ratio_text(ratio) : shown, sign, limit,
-		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured",
+	put(sprintf("| %s | %s | %s | %s%s | %s | %s | %s %s | %s | %s | %s | %s | `%s` |", what[g],
+		    pages[g] ? pages[g] : "-", text(d), shown ~ /^>/ ? "< " : "", text(t), text(o),
+		    shown == "" ? ratio_text(ratio) : shown, sign, limit,
+		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured", clock_text(clock),
 		    spread(got[kernel, measure[g], pages[g], "ksm_tuned"]),
-		    spread(got[kernel, measure[g], pages[g], "pagefold"]), case_of(measure[g], pages[g])))
-	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met)
+		    spread(got[kernel, measure[g], pages[g], "pagefold"]), command))
+	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met,
+		 median(clock), command)
 }
 
 FNR == NR {
@@ -207,9 +250,9 @@ END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
 		put(sprintf("### Goals, kernel %s\n", K))
-		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | spread, KSM tuned " \
-		    "| spread, Pagefold | case |")
-		put("|---|---|---|---|---|---|---|---|---|---|---|")
+		put("| goal | pages | KSM default | KSM tuned | Pagefold | ratio | limit | met | by clock " \
+		    "| spread, KSM tuned | spread, Pagefold | command: scripts/bench-fold … KERNEL |")
+		put("|---|---|---|---|---|---|---|---|---|---|---|---|")
 		for (g = 1; g <= goals; g++)
 			judge(K, g)
 		put("")
@@ -217,23 +260,27 @@ END {
 	for (k = 1; k <= kernels; k++) {
 		K = kernel[k]
 		put(sprintf("### All figures, kernel %s\n", K))
-		put("| measure | pages | unit | KSM default | KSM tuned | Pagefold | runs | spread, KSM tuned | spread, Pagefold |")
-		put("|---|---|---|---|---|---|---|---|---|")
+		put("| measure | pages | unit | KSM default | KSM tuned | Pagefold | runs | spread, KSM tuned " \
+		    "| spread, Pagefold | command: scripts/bench-fold … KERNEL |")
+		put("|---|---|---|---|---|---|---|---|---|---|")
 		for (i = 1; i <= measures; i++) {
 			split(order[i], m, SUBSEP)
 			if (m[1] ~ /_to[0-9]+$/ && m[1] !~ /_to(25|50|75|95)$/)
 				continue
+			command = command_of(K, m[1], m[2])
 			d = value(K, m[1], m[2], "ksm_default")
 			t = value(K, m[1], m[2], "ksm_tuned")
 			o = value(K, m[1], m[2], "pagefold")
 			if (d == "" && t == "" && o == "")
 				continue
-			put(sprintf("| %s | %d | %s | %s | %s | %s | %d/%d/%d | %s | %s |", m[1], m[2], unit[m[1]], text(d),
-				    text(t), text(o), nr_runs(K, m[1], m[2], "ksm_default"),
+			put(sprintf("| %s | %d | %s | %s | %s | %s | %d/%d/%d | %s | %s | `%s` |", m[1], m[2], unit[m[1]],
+				    text(d), text(t), text(o), nr_runs(K, m[1], m[2], "ksm_default"),
 				    nr_runs(K, m[1], m[2], "ksm_tuned"), nr_runs(K, m[1], m[2], "pagefold"),
-				    spread(got[K, m[1], m[2], "ksm_tuned"]), spread(got[K, m[1], m[2], "pagefold"])))
-			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null")
-			if (unit[m[1]] == "instructions/page" && (m[2] == 32768 || m[1] ~ /^last8/))
+				    spread(got[K, m[1], m[2], "ksm_tuned"]),
+				    spread(got[K, m[1], m[2], "pagefold"]), command))
+			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null", "", command)
+			if (unit[m[1]] == "instructions/page" && m[1] !~ /^advised/ &&
+			    (m[2] == 32768 || m[1] ~ /^last8/))
 				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), point(d), point(t), point(o) >plot
 			if (m[1] == "unique_steady")
 				print K, m[2], point(d), point(t), point(o) >growth
