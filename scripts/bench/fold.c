@@ -963,12 +963,12 @@ static void load_rows(const char *when, size_t first, size_t end)
 /* Who has the CPU; or it does not matter who, since the request was not woken yet, or waits for something else. */
 enum who { OTHER, LOAD, ENGINE, WATCHER, UNWOKEN, BLOCKED, NR_WHO };
 
-/* After this event: who has the CPU; does the load want it; did it wake, and the engine not have to make way? */
+/* After this event: who has the CPU; does the load want it; did the scheduler just prefer the engine to it? */
 struct event {
 	double us;
 	enum who runs;
 	bool ready;
-	bool unasked;
+	bool preferred;
 };
 
 static void waits_begin(void)
@@ -997,16 +997,17 @@ static bool event_read(const char *line, struct event *event, pid_t engine_pid)
 		return false;
 	at = strpbrk(flags + 2, " ");
 	event->us = at ? strtod(at, NULL) * 1e6 : 0;
-	event->unasked = false;
+	event->preferred = false;
 	if (strstr(line, ": sched_wakeup: ")) {
 		event->ready = true;
-		event->unasked = event->runs == ENGINE && flags[3] == '.';
+		event->preferred = event->runs == ENGINE && flags[3] == '.';
 	} else if ((at = strstr(line, " prev_pid="))) {
 		/* Of who still wants to run the state begins with R. */
 		if (atoi(at + 10) == guest[0].pid)
 			event->ready = strstr(at, " prev_state=R");
 		at = strstr(at, " next_pid=");
 		event->runs = who_is(at ? atoi(at + 10) : 0, engine_pid);
+		event->preferred = event->runs == ENGINE && event->ready;
 	}
 	return true;
 }
@@ -1033,11 +1034,11 @@ static size_t events_read(struct event *events)
 	return n;
 }
 
-/* What went by of a request while each had the CPU, into @us; returns whether the engine did not have to make way. */
+/* What went by of a request while each had the CPU, into @us; returns whether the engine was preferred to it. */
 static bool waited_for(size_t request, const struct event *events, size_t n, double us[NR_WHO])
 {
 	double begin = load->due_ns[request] / 1e3, end = begin + load->us[request], from, to;
-	bool unasked = false, woken = false, wants;
+	bool preferred = false, woken = false, wants;
 	size_t i;
 
 	for (i = 0; i + 1 < n; i++) {
@@ -1048,9 +1049,9 @@ static bool waited_for(size_t request, const struct event *events, size_t n, dou
 		wants = events[i].ready || events[i].runs == LOAD;
 		woken |= wants;
 		us[wants ? events[i].runs : woken ? BLOCKED : UNWOKEN] += to - from;
-		unasked |= events[i].unasked;
+		preferred |= events[i].preferred;
 	}
-	return unasked;
+	return preferred;
 }
 
 /* What the slowest hundredth of requests @first to @end, not included, waited for. */
@@ -1059,8 +1060,8 @@ static void waits_rows(size_t first, size_t end)
 	static const char *const names[NR_WHO] = { "other", "served", "engine", "watcher", "unwoken", "blocked" };
 	struct event *events = malloc(EVENTS_MAX * sizeof(*events));
 	double *order = malloc((end - first) * sizeof(*order)), sum[NR_WHO] = { 0 }, longest[2] = { 0 }, all = 0, least;
-	size_t i, n, slow = 0, nr_unasked = 0;
-	bool unasked;
+	size_t i, n, slow = 0, nr_preferred = 0;
+	bool preferred;
 	enum who who;
 
 	if (!events || !order)
@@ -1076,11 +1077,11 @@ static void waits_rows(size_t first, size_t end)
 		if (load->us[i] < least)
 			continue;
 		slow++;
-		unasked = waited_for(i, events, n, us);
-		nr_unasked += unasked;
+		preferred = waited_for(i, events, n, us);
+		nr_preferred += preferred;
 		for (who = 0; who < NR_WHO; who++)
 			sum[who] += us[who];
-		longest[unasked] = us[ENGINE] > longest[unasked] ? us[ENGINE] : longest[unasked];
+		longest[preferred] = us[ENGINE] > longest[preferred] ? us[ENGINE] : longest[preferred];
 		all += load->us[i];
 	}
 	row("slowest", "requests", slow);
@@ -1088,8 +1089,8 @@ static void waits_rows(size_t first, size_t end)
 	row("slowest_mean", "us", all / slow);
 	for (who = 0; who < NR_WHO; who++)
 		row(names[who], "us", sum[who] / slow);
-	row("unasked", "requests", nr_unasked);
-	row("engine_unasked_max", "us", longest[true]);
+	row("preferred", "requests", nr_preferred);
+	row("engine_preferred_max", "us", longest[true]);
 	row("engine_asked_max", "us", longest[false]);
 	free(order);
 	free(events);
