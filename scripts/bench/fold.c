@@ -991,7 +991,7 @@ static enum who who_is(pid_t pid, pid_t engine_pid)
  */
 static bool event_read(const char *line, struct event *event, pid_t engine_pid)
 {
-	const char *flags = strstr(line, "] "), *at;
+	const char *flags = strstr(line, "] "), *prev = strstr(line, " prev_pid="), *at;
 
 	if (line[0] == '#' || !flags)
 		return false;
@@ -1001,11 +1001,11 @@ static bool event_read(const char *line, struct event *event, pid_t engine_pid)
 	if (strstr(line, ": sched_wakeup: ")) {
 		event->ready = true;
 		event->preferred = event->runs == ENGINE && flags[3] == '.';
-	} else if ((at = strstr(line, " prev_pid="))) {
+	} else if (prev) {
 		/* Of who still wants to run the state begins with R. */
-		if (atoi(at + 10) == guest[0].pid)
-			event->ready = strstr(at, " prev_state=R");
-		at = strstr(at, " next_pid=");
+		if (atoi(prev + 10) == guest[0].pid)
+			event->ready = strstr(prev, " prev_state=R");
+		at = strstr(prev, " next_pid=");
 		event->runs = who_is(at ? atoi(at + 10) : 0, engine_pid);
 		event->preferred = event->runs == ENGINE && event->ready;
 	}
