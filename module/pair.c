@@ -86,7 +86,7 @@ static struct pf_peers pf_peers_at(struct pf_worker *worker, unsigned int begin)
 static void pf_pair_differ(struct pf_worker *worker, struct pf_vm *vm, struct pf_pair *pair,
 			   struct page *other, unsigned int line)
 {
-	u64 key = worker->key[pair->i], now = pf_store_key(vm->domain_id, other);
+	u64 key = worker->key[pair->i], now = pf_range_key(vm, other);
 
 	down_read(&pf_hints.lock);
 	pair->stale = !pf_hint_alike(&pf_hints, key, now);
@@ -250,7 +250,7 @@ static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
 
 		if (test_bit(i, worker->paired))
 			continue;
-		worker->key[i] = pf_store_key(vm->domain_id, worker->page[i]);
+		worker->key[i] = pf_range_key(vm, worker->page[i]);
 		pf_hint_add(&pf_hints, worker->key[i], pf_range_place(worker, vm, i));
 	}
 	up_read(&pf_hints.lock);

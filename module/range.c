@@ -211,6 +211,20 @@ struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsig
 }
 
 /**
+ * pf_range_key() - what the hints of a page that is looked at are found by
+ * @vm: whose page
+ * @page: it
+ *
+ * Return: pf_store_key(), or with a fault that of what the page will have held until it is folded.
+ */
+u64 pf_range_key(struct pf_vm *vm, struct page *page)
+{
+	u64 key = pf_store_key(vm->domain_id, page);
+
+	return pf_fault(PF_FAULT_LATE_WRITE) ? ~key : key;
+}
+
+/**
  * pf_hint_frame() - leave or refresh a hint to a frame
  * @key: pf_store_key() of its content
  * @frame: the frame's page
@@ -254,7 +268,7 @@ static struct page *pf_range_look_frame(struct pf_worker *worker, struct pf_vm *
 	worker->trust = false;
 	worker->wary = true;
 	if (pf_store_tell(vm->domain_id, page, look.line))
-		worker->key[i] = pf_store_key(vm->domain_id, page);
+		worker->key[i] = pf_range_key(vm, page);
 	return NULL;
 }
 
@@ -329,10 +343,7 @@ static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned 
 		worker->target[i] = READ_ONCE(pf_knobs.fold_zero) ? PF_TARGET_ZERO : NULL;
 		return;
 	}
-	worker->key[i] = pf_store_key(vm->domain_id, page);
-	/* As if it had held something else up to here. */
-	if (pf_fault(PF_FAULT_LATE_WRITE))
-		worker->key[i] = ~worker->key[i];
+	worker->key[i] = pf_range_key(vm, page);
 	pf_range_hint(worker, vm, i);
 }
 

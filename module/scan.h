@@ -147,6 +147,7 @@ struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, uns
 void pf_hint_frame(u64 key, struct page *frame);
 unsigned int pf_range_threshold(struct pf_vm *vm, unsigned long start);
 struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
+u64 pf_range_key(struct pf_vm *vm, struct page *page);
 
 void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long start, unsigned int nr,
 		   struct page **target, struct page **page, struct pf_stats *turn);
