@@ -244,7 +244,7 @@ static void drop(void)
 	arena_pages = 0;
 }
 
-/* Pages of a kind are neighbours: where they are free again, and some stay that nobody has used since, those are of few. */
+/* Pages of a kind are neighbours: where they are free again and some stay that nobody uses anew, those are of few. */
 static uint64_t arena_key(uint64_t i)
 {
 	return arena_seed + (arena_kinds ? i * arena_kinds / arena_pages : i);
