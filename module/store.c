@@ -29,8 +29,11 @@
 #include "trace.h"
 #include "wide.h"
 
-/* 16 pages: a block is used up soon, and is there when memory is not quite whole any more. */
-#define PF_POOL_ORDER	4
+/*
+ * 4 pages: a block is used up soon, is there when memory is not quite whole any more, and while
+ * the kernel clears it others wait for the CPU.
+ */
+#define PF_POOL_ORDER	2
 #define PF_FRAME_GFP	(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 /* A block is taken where there is one: nothing is reclaimed or compacted for it. */
 #define PF_BLOCK_GFP	(PF_FRAME_GFP & ~__GFP_RECLAIM)
