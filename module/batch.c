@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include "breaks.h"
 #include "region.h"
 #include "scan.h"
 #include "trace.h"
@@ -21,11 +22,15 @@
  */
 #define PF_BATCH_GAP	16
 
+/* Nobody has the CPU during a batch, and the VM's faults wait for it. */
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
-	u64 hold_ns = (u64)READ_ONCE(pf_knobs.hold_max_us) * NSEC_PER_USEC;
+	unsigned int us = READ_ONCE(pf_knobs.hold_max_us);
 
-	return clamp_t(u64, div64_u64(hold_ns, worker->ns_per_page + 1), 1, PF_FOLD_MAX);
+	if (pf_break_is_due_soon())
+		us = min(us, READ_ONCE(pf_knobs.busy_hold_max_us));
+	return clamp_t(u64, div64_u64((u64)us * NSEC_PER_USEC, worker->ns_per_page + 1), 1,
+		       PF_FOLD_MAX);
 }
 
 /*
@@ -121,7 +126,7 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		pf_fold_pages(fold);
 		folded += pf_batch_account(worker, vm, turn);
 		i += fold->nr;
-		cond_resched();
+		pf_break();
 	}
 	if (fold->split && folded) {
 		turn->count[PF_STAT_HUGE_SPLITS]++;

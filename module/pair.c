@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/sort.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "mmlock.h"
 #include "region.h"
@@ -42,7 +43,7 @@ static int pf_pair_cmp(const void *a, const void *b)
 	const struct pf_place *y = &((const struct pf_pair *)b)->place;
 
 	/* sort() itself takes no breaks. */
-	cond_resched();
+	pf_break();
 	if (x->vm != y->vm)
 		return x->vm < y->vm ? -1 : 1;
 	return x->page < y->page ? -1 : x->page > y->page;
@@ -203,7 +204,7 @@ static void pf_peers_look(struct pf_worker *worker, struct pf_vm *vm, struct pf_
 
 		pf_peer_look(worker, vm, pair, at);
 		pair->huge = pf_snapshot_huge(snap, at);
-		cond_resched();
+		pf_break();
 	}
 	pf_snapshot_done(snap);
 	pf_peers_spare_huge(vm, peer, peers);
@@ -282,7 +283,7 @@ unsigned int pf_pair_compare(struct pf_worker *worker, struct pf_vm *vm)
 			pf_peers_look(worker, vm, peer, &peers);
 			pf_peers_put(peer);
 		}
-		cond_resched();
+		pf_break();
 	}
 	pf_pairs_rehint(worker, vm);
 	return bitmap_weight(worker->paired, PF_REGION_PAGES);
@@ -350,7 +351,7 @@ void pf_pair_make_frames(struct pf_worker *worker, struct pf_vm *vm)
 		/* The page may have been written since its key was worked out; frames never are. */
 		pf_hint_frame(pf_store_key(vm->domain_id, pair->frame), pair->frame);
 		up_read(&pf_hints.lock);
-		cond_resched();
+		pf_break();
 	}
 }
 
@@ -430,7 +431,7 @@ void pf_pair_fold(struct pf_worker *worker, struct pf_vm *vm)
 		for (k = 0; k < peers.nr; k++)
 			if (peers.pair[k].frame)
 				put_page(peers.pair[k].frame);
-		cond_resched();
+		pf_break();
 	}
 	worker->nr_pairs = 0;
 }

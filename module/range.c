@@ -10,6 +10,7 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "region.h"
 #include "scan.h"
@@ -27,14 +28,17 @@
  */
 #define PF_DRAIN_PASSES	16
 /* Pages after which others may run: each takes a microsecond at the most. */
-#define PF_MATCH_RESCHED	16
+#define PF_MATCH_BREAK	8
 /* The same, where each takes a tenth of that. */
-#define PF_HOLD_RESCHED	64
+#define PF_HOLD_BREAK	64
 
 static void pf_range_put(struct pf_worker *worker)
 {
-	while (worker->nr_held)
+	while (worker->nr_held) {
 		folio_put(worker->held[--worker->nr_held]);
+		if (worker->nr_held % PF_HOLD_BREAK == 0)
+			pf_break();
+	}
 }
 
 /*
@@ -114,8 +118,8 @@ static unsigned int pf_range_hold_all(struct pf_worker *worker, struct pf_vm *vm
 
 		worker->page[i] = NULL;
 		worker->spare[i] = NULL;
-		if (i % PF_HOLD_RESCHED == 0)
-			cond_resched();
+		if (i % PF_HOLD_BREAK == 0)
+			pf_break();
 		if (!page)
 			continue;
 		look->count[PF_STAT_SCANNED]++;
@@ -165,6 +169,7 @@ static int pf_range_look_once(struct pf_worker *worker, struct pf_vm *vm, unsign
 	fresh = pf_range_hold_all(worker, vm, &look);
 	valid = pf_snapshot_valid(&worker->snap);
 	pf_snapshot_done(&worker->snap);
+	pf_break();
 	if (!valid) {
 		pf_range_put(worker);
 		return -EAGAIN;
@@ -359,12 +364,12 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 		struct page *frame = pf_snapshot_page(snap, i);
 
 		pf_hint_frame(pf_store_key(vm->domain_id, frame), frame);
-		cond_resched();
+		pf_break();
 	}
 	for (i = 0; i < snap->nr; i++) {
 		worker->target[i] = NULL;
-		if (i % PF_MATCH_RESCHED == 0)
-			cond_resched();
+		if (i % PF_MATCH_BREAK == 0)
+			pf_break();
 		if (worker->page[i])
 			pf_range_match(worker, vm, i);
 	}
@@ -507,6 +512,7 @@ void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		return;
 	}
 	pf_region_visit(vm, &worker->snap, &worker->turn);
+	pf_break();
 	pf_range_expel(worker, vm);
 	if (READ_ONCE(pf_knobs.fold_all)) {
 		pf_range_storm(worker, vm);

@@ -13,6 +13,7 @@
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "region.h"
 #include "scan.h"
@@ -279,7 +280,7 @@ void pf_region_keep(struct pf_vm *vm, unsigned long start, unsigned long end)
 
 		pf_region_reach(vm, region, (max(start, base) - base) >> PAGE_SHIFT,
 				(min(end, base + PF_REGION_SIZE) - base) >> PAGE_SHIFT);
-		cond_resched();
+		pf_break();
 	}
 }
 
@@ -334,7 +335,7 @@ void pf_region_end_pass(struct pf_vm *vm)
 		pf_region_reach(vm, region, PF_REGION_PAGES, PF_REGION_PAGES);
 		if (pf_region_is_empty(region) && !visited)
 			pf_region_free(vm, index, region);
-		cond_resched();
+		pf_break();
 	}
 }
 
@@ -359,7 +360,7 @@ void pf_region_unfolded(struct pf_vm *vm, unsigned long end)
 			bitmap_clear(region->frame, 0, pf_region_offset(end));
 		frames -= bitmap_weight(region->frame, PF_REGION_PAGES);
 		pf_vm_add_folded(vm, -frames, 0);
-		cond_resched();
+		pf_break();
 	}
 }
 
@@ -387,7 +388,7 @@ void pf_region_wake_all(struct pf_vm *vm)
 
 	xa_for_each(&vm->regions, index, region) {
 		region->patience = (struct pf_patience) {};
-		cond_resched();
+		pf_break();
 	}
 }
 
@@ -440,7 +441,7 @@ void pf_region_free_all(struct pf_vm *vm)
 	xa_for_each(&vm->regions, index, region) {
 		pf_region_forget(vm, region, 0, PF_REGION_PAGES);
 		pf_region_free(vm, index, region);
-		cond_resched();
+		pf_break();
 	}
 	xa_destroy(&vm->regions);
 }

@@ -18,6 +18,7 @@
 #include <linux/wait.h>
 #include <uapi/linux/sched/types.h>
 
+#include "breaks.h"
 #include "cputime.h"
 #include "fault.h"
 #include "region.h"
@@ -58,11 +59,18 @@ struct pf_knobs pf_knobs = {
 	.rest_passes = 31,
 	/* A fault that waits this long is one that a guest does not notice. */
 	.hold_max_us = 1000,
+	/*
+	 * Shorter than what it takes to wake a guest on another CPU; to fold half a page at a time
+	 * would cost half as much again.
+	 */
+	.busy_hold_max_us = 20,
 	.fold_zero = true,
 };
 
 struct pf_hint_table pf_hints = { .lock = __RWSEM_INITIALIZER(pf_hints.lock) };
 u16 pf_hints_gen;
+
+DEFINE_PER_CPU(struct pf_crowd, pf_crowds);
 
 /* Held by whoever fits the size of pf_hints. */
 static DEFINE_MUTEX(pf_hint_fit_lock);
@@ -428,7 +436,7 @@ static unsigned int pf_scan_next_range(struct pf_worker *worker, struct pf_vm *v
 		}
 		pf_region_keep(vm, *start, end);
 		vm->cursor = end;
-		cond_resched();
+		pf_break();
 	}
 	return 0;
 }
@@ -642,7 +650,7 @@ static int pf_worker_run(void *data)
 		if (wait_ns)
 			pf_worker_rest(wait_ns, kicks);
 		else
-			cond_resched();
+			pf_break();
 		try_to_freeze();
 	}
 	return 0;

@@ -21,6 +21,7 @@
  * @huge_pages: pages of a huge page that must be foldable for it to be split
  * @rest_passes: passes that a region may be left alone at most
  * @hold_max_us: for how long a batch may hold an mmap lock
+ * @busy_hold_max_us: the same while others keep asking for the CPU
  * @fold_zero: fold zero pages with the kernel's own; otherwise they stay as they are
  * @fold_all: fold each page with itself, again and again; debug build only
  */
@@ -30,6 +31,7 @@ struct pf_knobs {
 	unsigned int huge_pages;
 	unsigned int rest_passes;
 	unsigned int hold_max_us;
+	unsigned int busy_hold_max_us;
 	bool fold_zero;
 	bool fold_all;
 };

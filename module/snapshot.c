@@ -8,12 +8,13 @@
 #include <linux/hmm.h>
 #include <linux/mmap_lock.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "mmlock.h"
 #include "snapshot.h"
 
-/* Pages after which others may run: half a region takes as long as a short batch. */
-#define PF_SNAPSHOT_PIECE	256U
+/* Pages after which others may run: as many take as long as to fold four. */
+#define PF_SNAPSHOT_PIECE	128U
 
 static bool pf_snapshot_invalidate(struct mmu_interval_notifier *watch,
 				   const struct mmu_notifier_range *range, unsigned long seq)
@@ -95,7 +96,7 @@ static int pf_snapshot_read(struct pf_snapshot *snap, struct mm_struct *mm,
 		mmap_read_unlock(mm);
 		if (err)
 			return err;
-		cond_resched();
+		pf_break();
 	}
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "hash.h"
 #include "sample.h"
@@ -476,7 +477,7 @@ static void pf_store_move_all(void)
 		pf_frame_move(&pf_store_set, PF_REAP_BATCH);
 		more = pf_store_set.moved < pf_store_set.nr_old;
 		up_write(&pf_store_lock);
-		cond_resched();
+		pf_break();
 	} while (more);
 }
 
@@ -499,7 +500,7 @@ unsigned long pf_store_reap(unsigned long nr)
 		freed += pf_store_reap_locked(batch);
 		up_write(&pf_store_lock);
 		nr -= batch;
-		cond_resched();
+		pf_break();
 	}
 	return freed;
 }
@@ -677,7 +678,7 @@ void pf_store_exit(void)
 	while (pf_store_frames()) {
 		hlist_for_each_safe(node, next, pf_frame_next(&pf_store_set))
 			pf_store_del(pf_frame_of(node));
-		cond_resched();
+		pf_break();
 	}
 	pf_pool_free_all();
 	kvfree(pf_store_set.old);

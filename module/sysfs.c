@@ -293,6 +293,25 @@ static ssize_t pf_lock_hold_max_us_store(struct kobject *kobj, struct kobj_attri
 }
 PF_ATTR_RW(lock_hold_max_us);
 
+static ssize_t pf_busy_hold_max_us_show(struct kobject *kobj, struct kobj_attribute *attr,
+					char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(pf_knobs.busy_hold_max_us));
+}
+
+static ssize_t pf_busy_hold_max_us_store(struct kobject *kobj, struct kobj_attribute *attr,
+					 const char *buf, size_t len)
+{
+	unsigned int us;
+	int err = pf_parse_uint(buf, len, 10, 1000 * 1000, &us);
+
+	if (err)
+		return err;
+	WRITE_ONCE(pf_knobs.busy_hold_max_us, us);
+	return len;
+}
+PF_ATTR_RW(busy_hold_max_us);
+
 /* Knobs of sampling: PF_WSS_KNOB(file, field, least, greatest). */
 #define PF_WSS_KNOB(name, field, min, max)							\
 	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
@@ -446,6 +465,7 @@ static struct attribute *pf_root_attrs[] = {
 	&pf_attr_rest_passes_max.attr,
 	&pf_attr_merge_across_nodes.attr,
 	&pf_attr_lock_hold_max_us.attr,
+	&pf_attr_busy_hold_max_us.attr,
 	&pf_attr_wss_samples.attr,
 	&pf_attr_wss_period_ms.attr,
 	&pf_attr_wss_cpu_permille.attr,

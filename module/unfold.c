@@ -17,6 +17,7 @@
 #include <linux/page_counter.h>
 #include <linux/sched/signal.h>
 
+#include "breaks.h"
 #include "fault.h"
 #include "mmlock.h"
 #include "reserve.h"
@@ -228,7 +229,7 @@ static int pf_unfold_range(struct pf_unfold *unfold, unsigned long start, unsign
 			return -EINTR;
 		found = pf_unfold_range_once(unfold, start, nr);
 		if (found == -EAGAIN) {
-			cond_resched();
+			pf_break();
 			continue;
 		}
 		if (found <= 0)
@@ -306,7 +307,7 @@ static int pf_unfold_walk(struct pf_unfold *unfold)
 		any |= found;
 		addr += nr * PAGE_SIZE;
 		WRITE_ONCE(moves->walk, addr);
-		cond_resched();
+		pf_break();
 	}
 	if (nr < 0)
 		return nr;

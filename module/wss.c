@@ -24,6 +24,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
+#include "breaks.h"
 #include "cputime.h"
 #include "eligible.h"
 #include "fault.h"
@@ -363,7 +364,7 @@ static int pf_wss_begin(struct pf_wss_thread *thread, struct pf_vm *vm)
 	thread->huge = ULONG_MAX;
 	for (i = 0; i < wss->nr && !pf_wss_over(vm) && !err; i++) {
 		err = pf_wss_arm(thread, mm, &wss->sample[i]);
-		cond_resched();
+		pf_break();
 	}
 	/* Pages of one part only would not speak for all. */
 	wss->begun = i == wss->nr && !err;
@@ -380,7 +381,7 @@ static void pf_wss_end(struct pf_wss_thread *thread, struct pf_vm *vm, struct pf
 	*round = (struct pf_wss_round) { .pages = wss->pages };
 	for (i = 0; i < wss->nr && !pf_wss_over(vm) && !err; i++) {
 		err = pf_wss_check(thread, vm->watch.mm, &wss->sample[i], round);
-		cond_resched();
+		pf_break();
 	}
 	if (i < wss->nr || err)
 		return;

@@ -8,7 +8,9 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define SMALL 256
 #define LARGE 16384
@@ -300,6 +302,8 @@ static long long batches_with(int limit_us, int *percentile)
 	batches = holds();
 	holds_since(counts, since);
 	pf_set("lock_hold_max_us", limit_us);
+	/* We want the CPU now and then as well. */
+	pf_set("busy_hold_max_us", limit_us);
 	pf_vm_start(&vm, LARGE / 4, PF_PLAIN, common);
 	pf_register(vm.pid, "");
 	pf_run(1);
@@ -372,8 +376,68 @@ static void gives_way(void)
 	}
 }
 
+static void stay_on_cpu0(pid_t pid)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	REQUIRE(sched_setaffinity(pid, sizeof(cpus), &cpus) == 0, "%d: %s", pid, strerror(errno));
+}
+
+/* Somebody who wants the first CPU every millisecond, until it is killed. */
+static pid_t crowd_new(void)
+{
+	const struct timespec nap = { .tv_nsec = 1000 * 1000 };
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	stay_on_cpu0(0);
+	for (;;)
+		nanosleep(&nap, NULL);
+}
+
+/* How many batches it takes on a CPU that others want, with this knob. */
+static long long batches_busy(int limit_us)
+{
+	struct pf_vm vm;
+	long long batches;
+
+	pf_set("lock_hold_max_us", 1000000);
+	pf_set("busy_hold_max_us", limit_us);
+	pf_run(1);
+	find_threads();
+	stay_on_cpu0(threads[0]);
+	pf_vm_start(&vm, LARGE / 4, PF_PLAIN, common);
+	batches = holds();
+	pf_register(vm.pid, "");
+	CHECK(PF_UNTIL(pf_get("folded_pages") == LARGE / 4), "%lld", pf_get("folded_pages"));
+	pf_run(0);
+	batches = holds() - batches;
+	pf_note("%d us: %lld batches", limit_us, batches);
+	CHECK(pf_vm_wrong(&vm) == 0, "content changed");
+	pf_vm_stop(&vm);
+	REQUIRE(PF_UNTIL(pf_get("vms_registered") == 0), "entry stays");
+	return batches;
+}
+
+/* Nobody else has the CPU during a batch: where others keep asking for it there are more of them. */
+static void busy_hold(void)
+{
+	pid_t crowd = crowd_new();
+	long long few = batches_busy(1000000), many = batches_busy(10);
+
+	CHECK(many > 2 * few, "%lld batches of at most 10 us, %lld of at most a second", many, few);
+	kill(crowd, SIGKILL);
+	waitpid(crowd, NULL, 0);
+}
+
 static const struct pf_test tests[] = {
 	{ "gives_way", gives_way },
+	{ "busy_hold", busy_hold },
 	{ "percent", percent },
 	{ "accounts", accounts },
 	{ "automatic", automatic },

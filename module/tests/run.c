@@ -21,7 +21,7 @@
 static const struct suite *const suites[] = {
 	&rbtree_suite, &hash_suite, &hint_suite, &hint_load_suite, &frame_suite, &cadence_suite,
 	&turn_suite, &wss_suite, &parse_suite, &sample_suite, &patience_suite, &wide_suite,
-	&table_suite, &fuzz_suite,
+	&table_suite, &crowd_suite, &fuzz_suite,
 };
 
 enum pf_fault_site fault_at = PF_NR_FAULT_SITES;

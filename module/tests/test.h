@@ -29,7 +29,7 @@ struct suite {
 
 extern const struct suite rbtree_suite, hash_suite, hint_suite, hint_load_suite, frame_suite,
 			  cadence_suite, turn_suite, wss_suite, parse_suite, sample_suite,
-			  patience_suite, wide_suite, table_suite, fuzz_suite;
+			  patience_suite, wide_suite, table_suite, crowd_suite, fuzz_suite;
 
 /* Leave the test when @condition does not hold, saying so with what printf makes of the rest. */
 #define EXPECT(condition, ...) do {					\
