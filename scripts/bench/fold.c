@@ -92,7 +92,7 @@ static const struct engine engines[] = {
  * A kind of memory: content number of each page (0: zeros); whether something of it folds; which of it is
  * rewritten, while it is scanned or between the passes; whether huge pages hold it; whether it is that of
  * guests, each in a process of its own, and one of them under load, and whether is asked what that waits for;
- * whether KSM's advisor says how much it looks at.
+ * whether KSM's advisor says how much it looks at; whether we who look on are to count as others who want the CPU.
  */
 struct work {
 	const char *name;
@@ -107,6 +107,7 @@ struct work {
 	bool load;
 	bool waits;
 	bool advised;
+	bool crowd;
 };
 
 static const struct engine *engine;
@@ -621,6 +622,9 @@ static void pagefold_set_up(void)
 	/* A guest under load is scanned as any host would. */
 	if (!work->load)
 		put(PF "cpu_percent", "100");
+	/* We come each ms, and are not there where nobody measures. */
+	if (!work->load && !work->crowd)
+		put(PF "busy_hold_max_us", "1000");
 	put(PF "pass_interval_ms", "0");
 	register_ns = own_ns();
 	for (i = 0; i < (work->guests ? GUESTS : 1); i++)
@@ -1269,6 +1273,10 @@ static void measure(void)
 		end();
 		return;
 	}
+	if (work->crowd) {
+		end();
+		return;
+	}
 	if (work->between)
 		measure_volatile();
 	else if (work->huge)
@@ -1349,6 +1357,9 @@ static const struct work works[] = {
 	{ .name = "guests", .folds = true, .zero = true, .guests = true },
 	{ .name = "latency", .folds = true, .zero = true, .guests = true, .load = true },
 	{ .name = "waits", .folds = true, .zero = true, .guests = true, .load = true, .waits = true },
+	{ .name = "crowdcopies", .id = id_copies, .folds = true, .crowd = true },
+	{ .name = "crowdpairs", .id = id_pairs, .folds = true, .crowd = true },
+	{ .name = "crowdzero", .id = id_zero, .folds = true, .zero = true, .crowd = true },
 	{ .name = "advised", .id = id_copies, .folds = true, .advised = true },
 };
 
@@ -1364,8 +1375,10 @@ int main(int argc, char **argv)
 			work = &works[i];
 	nr_pages = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
 	if (!engine || !work || nr_pages % (8 * REGION) || work->guests != !nr_pages) {
-		fprintf(stderr, "usage: %s copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency|"
-			"waits|advised ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests\n",
+		fprintf(stderr,
+			"usage: %s CASE ksm_default|ksm_tuned|pagefold|holds PAGES, a multiple of %d; 0 for guests;\n"
+			"CASE is copies|unique|last8|pairs|zero|volatile|mixed|huge|guests|latency|waits|crowdcopies|\n"
+			"crowdpairs|crowdzero|advised\n",
 			argv[0], 8 * REGION);
 		return 2;
 	}
