@@ -274,50 +274,12 @@ static ssize_t pf_merge_across_nodes_store(struct kobject *kobj, struct kobj_att
 }
 PF_ATTR_RW(merge_across_nodes);
 
-static ssize_t pf_lock_hold_max_us_show(struct kobject *kobj, struct kobj_attribute *attr,
-					char *buf)
-{
-	return sysfs_emit(buf, "%u\n", READ_ONCE(pf_knobs.hold_max_us));
-}
-
-static ssize_t pf_lock_hold_max_us_store(struct kobject *kobj, struct kobj_attribute *attr,
-					 const char *buf, size_t len)
-{
-	unsigned int us;
-	int err = pf_parse_uint(buf, len, 50, 1000 * 1000, &us);
-
-	if (err)
-		return err;
-	WRITE_ONCE(pf_knobs.hold_max_us, us);
-	return len;
-}
-PF_ATTR_RW(lock_hold_max_us);
-
-static ssize_t pf_busy_hold_max_us_show(struct kobject *kobj, struct kobj_attribute *attr,
-					char *buf)
-{
-	return sysfs_emit(buf, "%u\n", READ_ONCE(pf_knobs.busy_hold_max_us));
-}
-
-static ssize_t pf_busy_hold_max_us_store(struct kobject *kobj, struct kobj_attribute *attr,
-					 const char *buf, size_t len)
-{
-	unsigned int us;
-	int err = pf_parse_uint(buf, len, 10, 1000 * 1000, &us);
-
-	if (err)
-		return err;
-	WRITE_ONCE(pf_knobs.busy_hold_max_us, us);
-	return len;
-}
-PF_ATTR_RW(busy_hold_max_us);
-
-/* Knobs of sampling: PF_WSS_KNOB(file, field, least, greatest). */
-#define PF_WSS_KNOB(name, field, min, max)							\
+/* Knobs that anything in a range may be: PF_KNOB(file, knob, least, greatest, who is told). */
+#define PF_KNOB(name, knob, min, max, tell)							\
 	static ssize_t pf_##name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
 					char *buf)						\
 	{											\
-		return sysfs_emit(buf, "%u\n", READ_ONCE(pf_wss_knobs.field));			\
+		return sysfs_emit(buf, "%u\n", READ_ONCE(knob));				\
 	}											\
 												\
 	static ssize_t pf_##name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
@@ -328,15 +290,22 @@ PF_ATTR_RW(busy_hold_max_us);
 												\
 		if (err)									\
 			return err;								\
-		WRITE_ONCE(pf_wss_knobs.field, value);						\
-		pf_wss_kick();									\
+		WRITE_ONCE(knob, value);							\
+		tell();										\
 		return len;									\
 	}											\
 	PF_ATTR_RW(name)
 
-PF_WSS_KNOB(wss_samples, samples, 1, PF_WSS_SAMPLES_MAX);
-PF_WSS_KNOB(wss_period_ms, period_ms, 0, 3600 * 1000);
-PF_WSS_KNOB(wss_cpu_permille, permille, 1, PF_WSS_PERMILLE_MAX);
+/* The next batch heeds it. */
+static void pf_tell_nobody(void)
+{
+}
+
+PF_KNOB(lock_hold_max_us, pf_knobs.hold_max_us, 50, 1000 * 1000, pf_tell_nobody);
+PF_KNOB(busy_hold_max_us, pf_knobs.busy_hold_max_us, 10, 1000 * 1000, pf_tell_nobody);
+PF_KNOB(wss_samples, pf_wss_knobs.samples, 1, PF_WSS_SAMPLES_MAX, pf_wss_kick);
+PF_KNOB(wss_period_ms, pf_wss_knobs.period_ms, 0, 3600 * 1000, pf_wss_kick);
+PF_KNOB(wss_cpu_permille, pf_wss_knobs.permille, 1, PF_WSS_PERMILLE_MAX, pf_wss_kick);
 
 /* Files that only show a number: PF_NUMBER(file, type, expression). */
 #define PF_NUMBER(name, format, value)								\
