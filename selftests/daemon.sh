@@ -101,11 +101,12 @@ hears_of_a_new_vm()
 	until_true not_registered "$made" && return $bad
 }
 
-# Short of memory, and yet no balloon takes anything while sharing has its time.
+# Short of memory, and yet no balloon takes anything while sharing has its time. Who finds that nobody scans waits for
+# nobody, so the scan is there first.
 shares_before_it_takes()
 {
+	pf_set run 1 || return 1
 	configure $(($(available) + 120)) 3600
-	pf_set run 1
 	until_true freed_at_least d1 share 8 && until_true freed_at_least d2 share 8 || return 1
 	note "sharing gave back $(freed d1 share) MiB of d1, $(freed d2 share) of d2"
 	expect vm_is d1 state share && expect vm_is d2 state share && ! said 'rung balloon'
