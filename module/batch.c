@@ -22,7 +22,10 @@
  */
 #define PF_BATCH_GAP	16
 
-/* Nobody has the CPU during a batch, and the VM's faults wait for it. */
+/*
+ * The VM's faults wait for a batch, and who wants this CPU as well unless the kernel is one that
+ * preempts its own code.
+ */
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
 	unsigned int us = READ_ONCE(pf_knobs.hold_max_us);
@@ -83,10 +86,10 @@ static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
 		pf_region_wake(vm, fold->start);
 	ns = div_u64(fold->hold_ns, targets);
 	/*
-	 * What was refused at once took no time, and to split a huge page takes a lot: that says
-	 * nothing of what folding takes.
+	 * What was refused at once took no time, and to split a huge page, or to wait for others,
+	 * takes a lot: that says nothing of what folding takes.
 	 */
-	if (fold->tried && !fold->splits)
+	if (fold->tried && !fold->splits && !fold->away)
 		worker->ns_per_page = (worker->ns_per_page * 7 + ns) / 8;
 	trace_pagefold_fold(vm->pid, hweight64(frames), hweight64(zeros), skipped, fold->hold_ns);
 	return hweight64(frames) + hweight64(zeros);

@@ -4,7 +4,7 @@
  *
  * cond_resched() makes way when the scheduler asked for that, and from 6.6 on it often does not: it
  * lets a task use up its slice as long as that one has not had more than its share, and where it
- * prefers others it tells so with the next tick. Asked at each break whose turn it is, it gives the
+ * prefers others it tells so with the next tick. Asked at a break whose turn it is, it gives the
  * CPU to a guest that woke a moment ago; and what a break costs while nobody else is there is a
  * look at the queue. Nor does cond_resched() do anything where the kernel is preempted lazily, from
  * 6.13 on: that too waits for a tick.
@@ -12,7 +12,6 @@
 #ifndef PF_BREAKS_H
 #define PF_BREAKS_H
 
-#include <linux/ktime.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
@@ -20,6 +19,8 @@
 #include "crowd.h"
 
 DECLARE_PER_CPU(struct pf_crowd, pf_crowds);
+
+void pf_break_offer(void);
 
 /**
  * pf_break() - let others run who want to
@@ -30,22 +31,12 @@ DECLARE_PER_CPU(struct pf_crowd, pf_crowds);
  */
 static inline void pf_break(void)
 {
-	if (single_task_running()) {
+	if (single_task_running())
 		cond_resched();
-		return;
-	}
-	pf_crowd_came(raw_cpu_ptr(&pf_crowds), ktime_get_ns());
-	schedule();
+	else
+		pf_break_offer();
 }
 
-/**
- * pf_break_is_due_soon() - do others keep asking for this CPU
- *
- * Context: any; who is moved to another CPU meanwhile is told of the one before.
- */
-static inline bool pf_break_is_due_soon(void)
-{
-	return pf_crowd_is_there(raw_cpu_ptr(&pf_crowds), ktime_get_ns());
-}
+bool pf_break_is_due_soon(void);
 
 #endif /* PF_BREAKS_H */

@@ -28,4 +28,14 @@ static inline u64 pf_thread_cpu_now_ns(void)
 	return pf_thread_cpu_ns();
 }
 
+/**
+ * pf_thread_switches() - how often this thread has left its CPU
+ *
+ * Somebody else ran between two looks if they differ, or the CPU was idle.
+ */
+static inline unsigned long pf_thread_switches(void)
+{
+	return current->nvcsw + current->nivcsw;
+}
+
 #endif /* PF_CPUTIME_H */

@@ -44,6 +44,7 @@
 #include <linux/pagemap.h>
 #include <linux/string.h>
 
+#include "cputime.h"
 #include "fault.h"
 #include "fold.h"
 #include "mmlock.h"
@@ -486,6 +487,7 @@ static bool pf_fold_would_wait(const struct pf_fold *fold)
 /* Fold with the locks. Returns false if they were to be waited for, and whoever folds is hasty. */
 static bool pf_fold_try(struct pf_fold *fold)
 {
+	unsigned long switches;
 	bool waits;
 	u64 begin;
 
@@ -494,10 +496,12 @@ static bool pf_fold_try(struct pf_fold *fold)
 		return true;
 	}
 	begin = ktime_get_ns();
+	switches = pf_thread_switches();
 	waits = pf_fold_would_wait(fold);
 	if (!waits)
 		pf_fold_locked(fold);
 	fold->hold_ns = ktime_get_ns() - begin;
+	fold->away = pf_thread_switches() != switches;
 	mmap_write_unlock(fold->mm);
 	pf_hold_account(fold->hold_ns);
 	return !waits;
@@ -518,6 +522,7 @@ void pf_fold_pages(struct pf_fold *fold)
 
 	fold->hold_ns = 0;
 	fold->tried = false;
+	fold->away = false;
 	for (look = 0; look < PF_FOLD_LOOKS; look++) {
 		if (pf_fold_try(fold))
 			return;

@@ -26,6 +26,7 @@
  * @split: set when one was among those that were stabilised
  * @splits: one is in the range
  * @tried: says afterwards whether any were to be stabilised, or all were refused before
+ * @away: says afterwards whether the CPU was somebody else's for a part of that time
  * @hasty: whether to give up when the locks are not to be had soon
  * @target: for each page the frame that it should equal, PF_TARGET_ZERO, or NULL to leave it alone;
  *	    the caller holds a reference on each frame
@@ -53,6 +54,7 @@ struct pf_fold {
 	bool split;
 	bool splits;
 	bool tried;
+	bool away;
 	bool hasty;
 	struct page **target;
 	struct page **spare;

@@ -23,6 +23,11 @@
 #include "trace.h"
 #include "wide.h"
 
+/* Pairs after which others may run, where each takes a third of a microsecond. */
+#define PF_PAIR_BREAK		16
+/* Comparisons after which they may, of places. */
+#define PF_COMPARE_BREAK	256
+
 /**
  * struct pf_peers - pairs whose other pages lie in one region
  * @pair: the first of them
@@ -42,11 +47,19 @@ static int pf_pair_cmp(const void *a, const void *b)
 	const struct pf_place *x = &((const struct pf_pair *)a)->place;
 	const struct pf_place *y = &((const struct pf_pair *)b)->place;
 
-	/* sort() itself takes no breaks. */
-	pf_break();
 	if (x->vm != y->vm)
 		return x->vm < y->vm ? -1 : 1;
 	return x->page < y->page ? -1 : x->page > y->page;
+}
+
+/* sort() itself takes no breaks. */
+static int pf_pair_cmp_and_break(const void *a, const void *b, const void *priv)
+{
+	struct pf_worker *worker = (struct pf_worker *)priv;
+
+	if (++worker->compared % PF_COMPARE_BREAK == 0)
+		pf_break();
+	return pf_pair_cmp(a, b);
 }
 
 /* Guests made from one image, and memory that repeats itself, bring them in order as a rule. */
@@ -58,7 +71,8 @@ static void pf_pairs_sort(struct pf_worker *worker)
 		if (pf_pair_cmp(&worker->pair[k - 1], &worker->pair[k]) > 0)
 			break;
 	if (k < worker->nr_pairs)
-		sort(worker->pair, worker->nr_pairs, sizeof(worker->pair[0]), pf_pair_cmp, NULL);
+		sort_r(worker->pair, worker->nr_pairs, sizeof(worker->pair[0]),
+		       pf_pair_cmp_and_break, NULL, worker);
 }
 
 static u64 pf_place_region(const struct pf_place *place)
@@ -246,9 +260,12 @@ static void pf_pairs_rehint(struct pf_worker *worker, struct pf_vm *vm)
 		if (worker->pair[k].stale)
 			pf_hint_del(&pf_hints, worker->key[worker->pair[k].i],
 				    worker->pair[k].place);
+	pf_hints_break();
 	for (k = 0; k < worker->nr_pairs; k++) {
 		unsigned int i = worker->pair[k].i;
 
+		if (k % PF_PAIR_BREAK == 0)
+			pf_hints_break();
 		if (test_bit(i, worker->paired))
 			continue;
 		worker->key[i] = pf_range_key(vm, worker->page[i]);

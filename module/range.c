@@ -352,6 +352,22 @@ static void pf_range_match(struct pf_worker *worker, struct pf_vm *vm, unsigned 
 	pf_range_hint(worker, vm, i);
 }
 
+/**
+ * pf_hints_break() - let others run who want to, or who want the hint table for themselves
+ *
+ * Context: pf_hints.lock is held for reading; it is let go meanwhile where somebody waits.
+ */
+void pf_hints_break(void)
+{
+	if (single_task_running() && !rwsem_is_contended(&pf_hints.lock)) {
+		cond_resched();
+		return;
+	}
+	up_read(&pf_hints.lock);
+	pf_break();
+	down_read(&pf_hints.lock);
+}
+
 static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 {
 	struct pf_snapshot *snap = &worker->snap;
@@ -364,12 +380,12 @@ static void pf_range_match_all(struct pf_worker *worker, struct pf_vm *vm)
 		struct page *frame = pf_snapshot_page(snap, i);
 
 		pf_hint_frame(pf_store_key(vm->domain_id, frame), frame);
-		pf_break();
+		pf_hints_break();
 	}
 	for (i = 0; i < snap->nr; i++) {
 		worker->target[i] = NULL;
 		if (i % PF_MATCH_BREAK == 0)
-			pf_break();
+			pf_hints_break();
 		if (worker->page[i])
 			pf_range_match(worker, vm, i);
 	}

@@ -60,17 +60,15 @@ struct pf_knobs pf_knobs = {
 	/* A fault that waits this long is one that a guest does not notice. */
 	.hold_max_us = 1000,
 	/*
-	 * Shorter than what it takes to wake a guest on another CPU; to fold half a page at a time
-	 * would cost half as much again.
+	 * A guest that wakes up does not notice it beside what waking takes, and each page costs a
+	 * quarter more then. Half of it would cost as much again.
 	 */
-	.busy_hold_max_us = 20,
+	.busy_hold_max_us = 10,
 	.fold_zero = true,
 };
 
 struct pf_hint_table pf_hints = { .lock = __RWSEM_INITIALIZER(pf_hints.lock) };
 u16 pf_hints_gen;
-
-DEFINE_PER_CPU(struct pf_crowd, pf_crowds);
 
 /* Held by whoever fits the size of pf_hints. */
 static DEFINE_MUTEX(pf_hint_fit_lock);

@@ -87,6 +87,7 @@ struct pf_pair {
  * @pair: pages that met a hint
  * @paired: pages of the range of which an equal one was found
  * @nr_pairs: how many
+ * @compared: places that were compared to sort them
  * @peer_snap: a range that hints led to
  * @peer_target: as @target, for a region of a peer
  * @peer_turn: counts for a peer
@@ -117,6 +118,7 @@ struct pf_worker {
 	struct pf_pair pair[PF_PAIRS_MAX];
 	DECLARE_BITMAP(paired, PF_REGION_PAGES);
 	unsigned int nr_pairs;
+	unsigned int compared;
 	struct pf_snapshot peer_snap;
 	struct page *peer_target[PF_REGION_PAGES];
 	struct pf_stats peer_turn;
@@ -147,6 +149,7 @@ void pf_range_scan(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		   unsigned int nr);
 struct page *pf_range_find_frame(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
 void pf_hint_frame(u64 key, struct page *frame);
+void pf_hints_break(void);
 unsigned int pf_range_threshold(struct pf_vm *vm, unsigned long start);
 struct pf_place pf_range_place(struct pf_worker *worker, struct pf_vm *vm, unsigned int i);
 u64 pf_range_key(struct pf_vm *vm, struct page *page);

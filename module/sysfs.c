@@ -302,7 +302,7 @@ static void pf_tell_nobody(void)
 }
 
 PF_KNOB(lock_hold_max_us, pf_knobs.hold_max_us, 50, 1000 * 1000, pf_tell_nobody);
-PF_KNOB(busy_hold_max_us, pf_knobs.busy_hold_max_us, 10, 1000 * 1000, pf_tell_nobody);
+PF_KNOB(busy_hold_max_us, pf_knobs.busy_hold_max_us, 1, 1000 * 1000, pf_tell_nobody);
 PF_KNOB(wss_samples, pf_wss_knobs.samples, 1, PF_WSS_SAMPLES_MAX, pf_wss_kick);
 PF_KNOB(wss_period_ms, pf_wss_knobs.period_ms, 0, 3600 * 1000, pf_wss_kick);
 PF_KNOB(wss_cpu_permille, pf_wss_knobs.permille, 1, PF_WSS_PERMILLE_MAX, pf_wss_kick);

@@ -66,7 +66,7 @@ static const struct number numbers[] = {
 	{ "rest_passes_max", 0, 255 },
 	{ "merge_across_nodes", 0, 1 },
 	{ "lock_hold_max_us", 50, 1000000 },
-	{ "busy_hold_max_us", 10, 1000000 },
+	{ "busy_hold_max_us", 1, 1000000 },
 	{ "wss_samples", 1, 10000 },
 	{ "wss_period_ms", 0, 3600000 },
 	{ "wss_cpu_permille", 1, 1000 },
@@ -179,7 +179,7 @@ static void defaults(void)
 		{ "run", "0\n" }, { "cpu_percent", "auto\n" }, { "threads", "1\n" },
 		{ "pass_interval_ms", "10000\n" }, { "fold_zero", "1\n" },
 		{ "thp_split_pages", "64\n" }, { "merge_across_nodes", "1\n" },
-		{ "lock_hold_max_us", "1000\n" }, { "busy_hold_max_us", "20\n" }, { "wss_samples", "100\n" },
+		{ "lock_hold_max_us", "1000\n" }, { "busy_hold_max_us", "10\n" }, { "wss_samples", "100\n" },
 		{ "wss_period_ms", "30000\n" }, { "wss_cpu_permille", "5\n" },
 		{ "rest_passes_max", "31\n" },
 	};

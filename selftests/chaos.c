@@ -299,7 +299,7 @@ static void knobs(void)
 		{ "threads", { 1, 4, 2, 16 } }, { "fold_zero", { 0, 1, 0, 1 } },
 		{ "rest_passes_max", { 0, 1, 31, 255 } },
 		{ "thp_split_pages", { 1, 512, 64, 8 } }, { "lock_hold_max_us", { 50, 1000000, 200, 1000 } },
-		{ "busy_hold_max_us", { 10, 1000000, 20, 1000 } },
+		{ "busy_hold_max_us", { 1, 1000000, 10, 1000 } },
 		{ "run", { 0, 1, 2, 1 } }, { "pass_interval_ms", { 0, 1, 0, 5 } },
 		{ "cpu_percent", { 100, 1, 50, 100 } }, { "wss_period_ms", { 0, 1, 30000, 1 } },
 		{ "wss_samples", { 1, 10000, 100, 1000 } }, { "wss_cpu_permille", { 1000, 1, 5, 1000 } },

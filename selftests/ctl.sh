@@ -131,7 +131,7 @@ ranges_agree()
 		rest_passes_max 0 255
 		merge_across_nodes 0 1
 		lock_hold_max_us 50 1000000
-		busy_hold_max_us 10 1000000
+		busy_hold_max_us 1 1000000
 		wss_samples 1 10000
 		wss_period_ms 0 3600000
 		wss_cpu_permille 1 1000

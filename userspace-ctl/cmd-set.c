@@ -58,7 +58,7 @@ static const struct knob {
 	{ "rest_passes_max", 0, 255, false },
 	{ "merge_across_nodes", 0, 1, false },
 	{ "lock_hold_max_us", 50, 1000000, false },
-	{ "busy_hold_max_us", 10, 1000000, false },
+	{ "busy_hold_max_us", 1, 1000000, false },
 	{ "wss_samples", 1, 10000, false },
 	{ "wss_period_ms", 0, 3600000, false },
 	{ "wss_cpu_permille", 1, 1000, false },

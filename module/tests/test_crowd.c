@@ -54,11 +54,28 @@ static bool as_often_as_they_come(void)
 	return true;
 }
 
+static bool asked_now_and_then(void)
+{
+	struct pf_crowd crowd = {};
+	u32 asked = 0;
+
+	EXPECT(pf_crowd_may_be_asked(&crowd, BEGIN_NS), "not at first");
+	EXPECT(!pf_crowd_may_be_asked(&crowd, BEGIN_NS), "twice at once");
+	EXPECT(!pf_crowd_may_be_asked(&crowd, BEGIN_NS + PF_CROWD_ASK_NS - 1), "too soon");
+	EXPECT(pf_crowd_may_be_asked(&crowd, BEGIN_NS + PF_CROWD_ASK_NS), "not when it is time");
+	for (u64 i = 0; i < 100; i++)
+		asked += pf_crowd_may_be_asked(&crowd, BEGIN_NS + PF_CROWD_NS + i * PF_CROWD_ASK_NS / 10);
+	EXPECT(asked == 10, "%u times in ten times its time", asked);
+	EXPECT(!pf_crowd_is_there(&crowd, BEGIN_NS + PF_CROWD_NS), "who was asked counts as one who came");
+	return true;
+}
+
 static const struct test tests[] = {
 	{ "nobody came", nobody_came },
 	{ "one is no crowd", one_is_no_crowd },
 	{ "two are, for a while", two_are_for_a_while },
 	{ "as often as they come", as_often_as_they_come },
+	{ "asked now and then", asked_now_and_then },
 };
 
 const struct suite crowd_suite = { "crowd", tests, ARRAY_SIZE(tests) };
