@@ -51,14 +51,18 @@ function value_in(run, kernel, measure, pages, engine)
 	return value(kernel, measure, pages, engine)
 }
 
-# Ours divided by a figure of its own run, or the other way about where less is better: that of each run.
+# Ours divided by a figure of its own run, or the other way about where less is better: that of each run. Of what
+# was run once that run says no more than all those of the other.
 function ratios(kernel, ours, theirs, pages, their_pages, engine, less,	list, i, o, p)
 {
 	for (i = 1; i <= nr_of_runs; i++) {
 		if (!((kernel, ours, pages, "pagefold", run_no[i]) in of_run))
 			continue
 		o = of_run[kernel, ours, pages, "pagefold", run_no[i]]
-		p = value_in(run_no[i], kernel, theirs, their_pages, engine)
+		if (nr_runs(kernel, ours, pages, "pagefold") > 1)
+			p = value_in(run_no[i], kernel, theirs, their_pages, engine)
+		else
+			p = value(kernel, theirs, their_pages, engine)
 		if (p != "" && (less ? o : p) > 0)
 			list = list " " (less ? p / o : o / p)
 	}
@@ -136,14 +140,15 @@ function number(v)
 	return v == "" ? "null" : sprintf("%.4f", v)
 }
 
-function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, limit, met, clock, command)
+function json_row(kernel, goal, measure, pages, unit, d, t, o, ratio, sense, limit, met, clock, command)
 {
-	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"pages\": %d, \"unit\": \"%s\", " \
-	       "\"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, \"limit\": %s, \"met\": %s, " \
+	printf "%s\n  {\"kernel\": \"%s\", \"goal\": \"%s\", \"workload\": \"%s\", \"measure\": \"%s\", \"pages\": %d, " \
+	       "\"unit\": \"%s\", \"ksm_default\": %s, \"ksm_tuned\": %s, \"ours\": %s, \"ratio\": %s, " \
+	       "\"sense\": %s, \"limit\": %s, \"met\": %s, " \
 	       "\"ratio_by_clock\": %s, \"runs\": %d, \"spread_tuned\": \"%s\", \"spread\": \"%s\", " \
 	       "\"command\": \"scripts/bench-fold %s %s\"}",
-	       rows++ ? "," : "[", kernel, goal, measure, pages, unit, number(d), number(t), number(o),
-	       number(ratio), limit == "" ? "null" : "\"" limit "\"", met, number(clock),
+	       rows++ ? "," : "[", kernel, goal, first_part(measure), measure, pages, unit, number(d), number(t),
+	       number(o), number(ratio), sense == "" ? "null" : "\"" sense "\"", number(limit), met, number(clock),
 	       nr_runs(kernel, measure, pages, "pagefold"), spread(got[kernel, measure, pages, "ksm_tuned"]),
 	       spread(got[kernel, measure, pages, "pagefold"]), command, kernel >json
 }
@@ -210,7 +215,7 @@ function judge(kernel, g,	d, t, o, p, peer, part, ratio, limit, met, sign, shown
 		    met == "true" ? "yes" : met == "false" ? "**no**" : "not measured", clock_text(clock),
 		    spread(got[kernel, measure[g], pages[g], "ksm_tuned"]),
 		    spread(got[kernel, measure[g], pages[g], "pagefold"]), command))
-	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign " " limit, met,
+	json_row(kernel, what[g], measure[g], pages[g], unit[measure[g]], d, t, o, ratio, sign, limit, met,
 		 median(clock), command)
 }
 
@@ -278,7 +283,7 @@ END {
 				    nr_runs(K, m[1], m[2], "ksm_tuned"), nr_runs(K, m[1], m[2], "pagefold"),
 				    spread(got[K, m[1], m[2], "ksm_tuned"]),
 				    spread(got[K, m[1], m[2], "pagefold"]), command))
-			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "null", "", command)
+			json_row(K, "", m[1], m[2], unit[m[1]], d, t, o, "", "", "", "null", "", command)
 			if (unit[m[1]] == "instructions/page" && m[1] !~ /^advised/ &&
 			    (m[2] == 32768 || m[1] ~ /^last8/))
 				print K, m[1] (m[2] == 32768 ? "" : "/" m[2] / 1024 "k"), point(d), point(t), point(o) >plot
