@@ -62,12 +62,14 @@ expect()
 	return 1
 }
 
+# until_true COMMAND…: not for longer than the limit, nor for what will not come any more, where somebody says so.
 until_true()
 {
 	local end=$((SECONDS + ${PF_LIMIT:-300}))
 
 	while ! "$@"; do
 		[ $SECONDS -lt $end ] || { note "not within the limit: $*"; return 1; }
+		! declare -F in_vain >/dev/null || ! in_vain || { note "in vain: $*"; return 1; }
 		read -r -t 0.05 -u "$tick"
 	done
 	return 0

@@ -45,6 +45,12 @@ alive()
 	[ -e "/proc/${Pid[$Guest]}/exe" ]
 }
 
+# For until_true: who is gone does nothing any more.
+in_vain()
+{
+	! alive
+}
+
 # boot NAME MIB CPUS WORDS [QEMU ARGUMENTS…]: returns when the agent has spoken. Until then nothing of ours
 # is loaded, so a guest that hangs here is the emulator's fault: it is told, and the guest started anew.
 boot()
@@ -71,7 +77,9 @@ start()
 	local image=${BOOT_KERNEL:-$PF_BUILD/kernels/$KERNEL/vmlinux}
 	local initrd=${BOOT_INITRD:-$PF_BUILD/balloon/$KERNEL/initrd}
 	local words="console=ttyS0 panic=-1 oops=panic loglevel=7 mitigations=off no_timer_check tsc=reliable"
-	words+=" rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on unknown_nmi_panic=1 $4"
+	words+=" rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on unknown_nmi_panic=1"
+	# All tasks, and all CPUs: what a guest hangs in that is sent an NMI.
+	words+=" panic_print=0x41 $4"
 	shift 4
 	mkdir -p "$dir"
 	mkfifo "$dir"/{qmp,ctl}.{in,out}

@@ -219,8 +219,8 @@ late_deflates_are_told_and_room_asked_again()
 	double 0 && tell num_pages 20000 && until_true seen_is actual 20000 && tell mute 1 && tell num_pages 18000 &&
 		until_true seen_is actual 18000 && tell num_pages 90000 && until_true attribute_is target_pages 90000 &&
 		number_of oom_kill /proc/vmstat && kills=$value && number_of MemAvailable /proc/meminfo &&
-		must ask hold $((value / 1024 - 14)) && until_true counter_at_least late_acks 1 &&
-		until_true attribute_is stop_reason device && tell mute -1 &&
+		note "holds $((value / 1024 - 14)) MiB" && must ask hold $((value / 1024 - 14)) &&
+		until_true counter_at_least late_acks 1 && until_true attribute_is stop_reason device && tell mute -1 &&
 		until_true attribute_is stop_reason floor && seen actual && expect [ "$value" = 18000 ] &&
 		number_of oom_kill /proc/vmstat && expect [ "$value" = "$kills" ] && must ask drop &&
 		tell num_pages 0 && until_true seen_is actual 0 && seen bad && expect [ "$value" = 0 ] && gone
@@ -518,5 +518,7 @@ subtests=(deflate_is_announced deflates_without_waiting nothing_is_given_twice r
 subtests+=(sane_again console_is_clean)
 [ $# = 0 ] || subtests=("$@")
 boot hostile $MIB 2 '' || { echo 'Bail out! the guest does not boot'; exit 1; }
-must ask insmod "$(driver_module)" && keep_books || { echo 'Bail out! the driver does not load'; exit 1; }
+# What is on the lists of each CPU counts as nothing in MemAvailable and comes back by and by, tens of MiB from 6.7 on.
+must ask set /proc/sys/vm/percpu_pagelist_high_fraction 1000 && must ask insmod "$(driver_module)" && keep_books ||
+	{ echo 'Bail out! the driver does not load'; exit 1; }
 run_subtests "${subtests[@]}"
