@@ -61,7 +61,7 @@ struct pf_knobs pf_knobs = {
 	.hold_max_us = 1000,
 	/*
 	 * A guest that wakes up does not notice it beside what waking takes, and each page costs a
-	 * quarter more then. Half of it would cost as much again.
+	 * tenth more then. Half of it would cost as much again.
 	 */
 	.busy_hold_max_us = 10,
 	.fold_zero = true,
