@@ -23,29 +23,15 @@
 #define PF_BATCH_GAP	16
 
 /*
- * The core keeps pages that were let go on a list of the CPU and gives them back to their zone many
- * at a time with interrupts off: twice as many each time, up to two thousand, unless somebody has
- * asked this list for a page meanwhile (free_factor and free_count in mm/page_alloc.c). To ask
- * takes as long as folding one or two, as most kernels clear what they give.
- */
-#define PF_BATCH_FREED	128
-
-/* Whether who wants this CPU would wait longer than they are to. */
-static bool pf_batch_is_awaited(void)
-{
-	return READ_ONCE(pf_knobs.busy_hold_max_us) < READ_ONCE(pf_knobs.hold_max_us) &&
-	       pf_break_is_due_soon();
-}
-
-/*
  * The VM's faults wait for a batch, and who wants this CPU as well unless the kernel is one that
  * preempts its own code.
  */
 static unsigned int pf_batch_max(const struct pf_worker *worker)
 {
-	unsigned int us = pf_batch_is_awaited() ? READ_ONCE(pf_knobs.busy_hold_max_us) :
-						  READ_ONCE(pf_knobs.hold_max_us);
+	unsigned int us = READ_ONCE(pf_knobs.hold_max_us);
 
+	if (pf_break_is_due_soon())
+		us = min(us, READ_ONCE(pf_knobs.busy_hold_max_us));
 	return clamp_t(u64, div64_u64((u64)us * NSEC_PER_USEC, worker->ns_per_page + 1), 1,
 		       PF_FOLD_MAX);
 }
@@ -109,23 +95,6 @@ static unsigned int pf_batch_account(struct pf_worker *worker, struct pf_vm *vm,
 	return hweight64(frames) + hweight64(zeros);
 }
 
-/*
- * Where somebody waits for a batch, let the core give back few of the @folded pages at a time: ask
- * now and then for one that the VM could have had. To get none is no harm.
- */
-static void pf_batch_freed(struct pf_worker *worker, unsigned int folded)
-{
-	struct page *page;
-
-	worker->freed += folded;
-	if (worker->freed < PF_BATCH_FREED || !pf_batch_is_awaited())
-		return;
-	worker->freed = 0;
-	page = alloc_page(__GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOWARN);
-	if (page)
-		__free_page(page);
-}
-
 /**
  * pf_batch_fold() - fold the pages of a range that have a target
  * @worker: who does it
@@ -143,7 +112,7 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		   struct page **target, struct page **page, struct pf_stats *turn)
 {
 	struct pf_fold *fold = &worker->fold;
-	unsigned int i = 0, folded = 0, nr_folded;
+	unsigned int i = 0, folded = 0;
 
 	fold->split = false;
 	while (i < nr) {
@@ -158,9 +127,7 @@ void pf_batch_fold(struct pf_worker *worker, struct pf_vm *vm, unsigned long sta
 		fold->target = target + i;
 		fold->spare = page ? worker->spare + i : NULL;
 		pf_fold_pages(fold);
-		nr_folded = pf_batch_account(worker, vm, turn);
-		pf_batch_freed(worker, nr_folded);
-		folded += nr_folded;
+		folded += pf_batch_account(worker, vm, turn);
 		i += fold->nr;
 		pf_break();
 	}

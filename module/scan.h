@@ -69,7 +69,6 @@ struct pf_pair {
  * @percent: what the budget was made for
  * @cpu_ns: CPU time that it has accounted for
  * @ns_per_page: how long folding a page holds the mmap lock, a moving average
- * @freed: pages that the core had from it since it asked for one
  * @turn: counts of this turn
  * @snap: the range of this turn
  * @page: pages of the range that may be folded; NULL for others
@@ -101,7 +100,6 @@ struct pf_worker {
 	unsigned int percent;
 	u64 cpu_ns;
 	u64 ns_per_page;
-	unsigned int freed;
 	struct pf_stats turn;
 	struct pf_snapshot snap;
 	struct page *page[PF_REGION_PAGES];
