@@ -127,13 +127,22 @@ in_the_midst()
 	kill -0 "$1" && [ "$(pf_get "vms/$(pf-guest pid "$2")/usage_bytes")" -gt $(($3 * MIB)) ]
 }
 
+# What pagefoldd said of it first is no longer among the last words of its log when the limit has passed.
+hand_is_told()
+{
+	until_true said "o1 .*target ${HAND}MiB: set by hand" && return
+	note "the target of o1 is $(pf_get "$(target_of o1)")"
+	grep -m 8 'o1 ' $log | sed 's/^/# log: /'
+	return 1
+}
+
 # pagefoldd is killed while the last one does his job, for which others had to give. Who comes after knows what they
 # hold and what an operator said, and the job gets all that it asks for.
 outlives_sigkill()
 {
 	local job used held
 
-	pf_set "$(target_of o1)" $((HAND * MIB)) && until_true said "o1 .*target ${HAND}MiB: set by hand" &&
+	pf_set "$(target_of o1)" $((HAND * MIB)) && hand_is_told &&
 		until_true balloon_above o1 $((RAM - HAND - 150)) || return 1
 	used=$(($(pf_get "vms/$(pf-guest pid o4)/usage_bytes") / MIB))
 	timed /tmp/job.ms pf-guest waste o4 $JOB >/tmp/job &
@@ -145,7 +154,7 @@ outlives_sigkill()
 	rm -f $metrics
 	: >$log
 	start_daemon
-	until_true said "o1 .*target ${HAND}MiB: set by hand" && until_true balloons_answer ${#guests[@]} &&
+	hand_is_told && until_true balloons_answer ${#guests[@]} &&
 		expect equals "$(target_of o1)" $((HAND * MIB)) && expect balloon_above o1 $((RAM - HAND - 150)) || return 1
 	note "balloons held $held MiB when pagefoldd was killed, and hold $(sum_of balloon_bytes)"
 	wait $job && expect [ "$(</tmp/job)" = $JOB ] || return 1

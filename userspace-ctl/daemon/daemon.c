@@ -459,7 +459,9 @@ static void tell_decision(struct daemon *d, struct guest *g)
 		       SIZE_TEXT(g->policy.ideal), SIZE_TEXT(g->policy.target),
 		       policy_why_text(g->policy.why));
 	} else if (g->policy.hand ? g->told.hand != g->policy.hand : g->given.next != g->target) {
-		tell(g, LOG_INFO, "target %s: %s", SIZE_TEXT(g->policy.target),
+		/* The operator's as he said it: how much RAM there is may not be known yet. */
+		tell(g, LOG_INFO, "target %s: %s",
+		     SIZE_TEXT(g->policy.hand ? g->policy.hand : g->policy.target),
 		     policy_why_text(g->policy.why));
 		diary_decision(&d->diary, g, g->policy.hand ? before_hand(g) : g->target);
 	}
