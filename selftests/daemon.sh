@@ -326,7 +326,7 @@ run_is_recorded()
 {
 	expect noted d1 share && expect noted d2 balloon && expect noted d3 pageout &&
 		expect grep -q '"name":"d1",.*"wss_bytes"' $record &&
-		expect [ "$(grep -c '"type":"start"' $record)" = 2 ] || return 1
+		expect [ "$(grep -c '"type":"start"' $record)" = 3 ] || return 1
 	"$PF_CTL/pagefoldctl" report --record $record --output /tmp/report.html &&
 		expect grep -q 'd3' /tmp/report.html && expect grep -q 'pageout' /tmp/report.html
 }
